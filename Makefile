@@ -1,0 +1,68 @@
+# Everything here works in .venv/, which the first call makes from uv.lock.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+UV_VERSION := 0.13.9
+
+BIN := .venv/bin
+UV := .venv/bootstrap/bin/uv
+RUST_SOURCES := $(shell find rust_agg -path rust_agg/target -prune -o -type f \( -name '*.rs' -o -name '*.toml' -o -name 'Cargo.lock' -o -name '*.pyi' \) -print)
+# Kept apart from a user's own environment; the trace code wants one thread where the cores are shared.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
+export UV_PYTHON_DOWNLOADS := never
+unexport PYTHONPATH
+
+.PHONY: figures test quick check format schema lock clean
+
+figures: .venv/.ready ## the whole figure set of the embedded study, and results/report.html
+	@snakemake --cores $(CORES)
+	@echo "specgap: open results/report.html"
+
+test: .venv/.rust_agg ## everything a reader may rely on
+	cargo test --locked --quiet --manifest-path rust_agg/Cargo.toml
+	pytest -n $(CORES) --dist worksteal
+
+quick: .venv/.rust_agg ## while editing
+	pytest -q -n $(CORES) --dist worksteal -m "not slow"
+
+check: .venv/.ready ## formats, lints, types
+	ruff format --check .
+	ruff check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	cargo fmt --check --manifest-path rust_agg/Cargo.toml
+	cargo clippy --locked --all-targets --quiet --manifest-path rust_agg/Cargo.toml -- -D warnings
+
+format: .venv/.ready
+	ruff format .
+	ruff check --fix .
+	snakefmt Snakefile workflow
+	cargo fmt --manifest-path rust_agg/Cargo.toml
+
+schema: .venv/.ready ## config/README.md and workflow/schemas/ from specgap.config
+	python scripts/write_config_reference.py config/README.md workflow/schemas/config.schema.json
+
+lock: .venv/.ready ## after an edit of pyproject.toml
+	$(UV) lock
+
+clean: ## what was computed; models and downloads stay in resources/
+	rm -rf results .snakemake
+
+.venv/.ready: pyproject.toml uv.lock
+	@bash scripts/preflight.sh "$(PYTHON)"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@test -x $(UV) || { "$(PYTHON)" -m venv .venv/bootstrap && .venv/bootstrap/bin/pip install --quiet uv==$(UV_VERSION); }
+	@echo "specgap: installing the locked environment into .venv/ (about 3 GB to download the first time)"
+	@$(UV) sync --frozen --all-extras --quiet
+	@touch $@
+
+.venv/.rust_agg: .venv/.ready $(RUST_SOURCES)
+	maturin develop --release --locked --quiet --manifest-path rust_agg/Cargo.toml
+	@touch $@

@@ -1,0 +1,1 @@
+"""specgap: measure whether speculative decoding serves every group of people equally."""

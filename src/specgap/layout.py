@@ -1,0 +1,91 @@
+"""Where things lie in `results/`, and how a trace is cut into shards and jobs."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from specgap.config import Study
+
+#: A cell over all settings of a decoding has this in place of a setting's name.
+ALL_SETTINGS = "all"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One pair under one decoding and one setting (or `ALL_SETTINGS`)."""
+
+    pair: str
+    decoding: str
+    setting: str
+
+    @property
+    def folder(self) -> str:
+        """The cell's path below a kind's folder."""
+        return f"{self.pair}/{self.decoding}/{self.setting}"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A run of one sample: the prompts of one id remainder or, under `carry_state`, consecutive prompts."""
+
+    name: str
+    sample: int
+    prompts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """The shards that one process traces, in order."""
+
+    name: str
+    shards: tuple[Shard, ...]
+
+
+def plan_jobs(study: Study, decoding: str, setting: str, prompts: Sequence[int]) -> list[Job]:
+    """Cut a trace into jobs.
+
+    `prompts` are distinct prompt ids in listed order. Without `carry_state` a shard holds the prompts of one
+    remainder of the id, so an added prompt touches one shard of each sample and an added sample only its own
+    jobs. With it, one job goes through all prompts in listed order, sample after sample.
+    """
+    samples = study.samples_of(decoding)
+    if study.setting(setting).carry_state:
+        runs = list(_runs(prompts, study.shards.number))
+        shards = [
+            Shard(f"s{sample:03d}-c{index:04d}", sample, tuple(run))
+            for sample in range(samples)
+            for index, run in enumerate(runs)
+        ]
+        return [Job("carried", tuple(shards))]
+    by_remainder: dict[int, list[int]] = defaultdict(list)
+    for prompt in prompts:
+        by_remainder[prompt % study.shards.number].append(prompt)
+    jobs: dict[str, list[Shard]] = defaultdict(list)
+    for sample in range(samples):
+        for remainder in sorted(by_remainder):
+            # Sorted by id, so that the order of the prompt file changes no shard.
+            shard = Shard(f"s{sample:03d}-p{remainder:04d}", sample, tuple(sorted(by_remainder[remainder])))
+            jobs[f"s{sample:03d}-j{remainder // study.shards.per_job:04d}"].append(shard)
+    return [Job(name, tuple(shards)) for name, shards in jobs.items()]
+
+
+def _runs(prompts: Sequence[int], number: int) -> Iterable[Sequence[int]]:
+    length = -(-len(prompts) // number)
+    for start in range(0, len(prompts), length):
+        yield prompts[start : start + length]
+
+
+def shard_file(results: Path, kind: str, cell: Cell, shard: str) -> Path:
+    """Return a shard's Parquet file; kind is one of `schema.SHARD_KINDS`."""
+    return results / kind / cell.folder / f"{shard}.parquet"
+
+
+def done_file(results: Path, cell: Cell, job: str) -> Path:
+    """Return the file that says which shards a job has computed."""
+    return results / "traces" / cell.folder / f"{job}.done.json"
+
+
+def table_file(folder: Path, table: str, grouping: str, *, main: str) -> Path:
+    """Return a table's CSV: plain for the main grouping, `table--grouping.csv` for another."""
+    return folder / (f"{table}.csv" if grouping == main else f"{table}--{grouping}.csv")

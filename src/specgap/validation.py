@@ -1,0 +1,111 @@
+"""From YAML to a checked block, and from pydantic's findings to one sentence."""
+
+import difflib
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from specgap.errors import ConfigError
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_LONGEST_VALUE = 80
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML (or JSON) file without object tags; a key given twice is an error."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except OSError as error:
+        raise ConfigError(
+            f"config file {path} cannot be read ({error.strerror}); wanted a YAML file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"config file {path} is not UTF-8 text ({error.reason}); wanted a YAML file"
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config file {path} is not YAML: {error}") from error
+
+
+def validated(model: type[_Model], raw: Any, *, source: str) -> _Model:
+    """Validate a mapping as a `model`; `source` is the file that the error's sentence names."""
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"{source} holds {type(raw).__name__} {raw!r}; wanted a mapping of keys")
+    try:
+        return model.model_validate(_plain(raw))
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_sentence(model, error)}") from error
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """A YAML loader that refuses a key given twice, which plain YAML keeps in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str | int | float) and key in seen:
+                raise yaml.YAMLError(f"key {key!r} stands twice (line {key_node.start_mark.line + 1})")
+            if isinstance(key, str | int | float):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _plain(value: Any) -> Any:
+    """Copy ordered mappings, as Snakemake hands them over, into plain dicts and lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _sentence(model: type[BaseModel], error: ValidationError) -> str:
+    """Put the first problem of a validation into one sentence: key, value found, value wanted."""
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    # pydantic puts the name of a union's branch into the path; no key of ours has a bracket.
+    location = [part for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
+    key = ".".join(str(part) for part in location) or "the config"
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{_nearest(model, location)}"
+    if first["type"] == "missing":
+        return f"{key} is missing; wanted it to be set"
+    if first["type"] == "value_error":
+        return f"{key}: {first['ctx']['error']}" if location else str(first["ctx"]["error"])
+    found = repr(first["input"])
+    found = found if len(found) <= _LONGEST_VALUE else f"{found[: _LONGEST_VALUE - 3]}..."
+    wanted = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    wanted = "a mapping of keys" if first["type"] in ("dict_type", "model_type") else wanted
+    return f"{key} is {found}; wanted {wanted}"
+
+
+def _nearest(model: type[BaseModel], location: list[Any]) -> str:
+    block = _block_at(model, location[:-1])
+    known = list(block.model_fields) if block else []
+    near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; wanted one of {', '.join(known)}" if known else ""
+
+
+def _block_at(annotation: Any, location: list[Any]) -> type[BaseModel] | None:
+    """Follow a path of keys through the models' annotations."""
+    if get_origin(annotation) is Annotated:
+        return _block_at(get_args(annotation)[0], location)
+    if get_origin(annotation) in (Union, types.UnionType):
+        found = (_block_at(option, location) for option in get_args(annotation))
+        return next((block for block in found if block), None)
+    if get_origin(annotation) in (dict, list):
+        return _block_at(get_args(annotation)[-1], location[1:]) if location else None
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not location:
+            return annotation
+        field = annotation.model_fields.get(str(location[0]))
+        return _block_at(field.annotation, location[1:]) if field else None
+    return None

@@ -1,0 +1,150 @@
+"""What a config may say, and the one sentence it gets when it may not."""
+
+from pathlib import Path
+
+import pytest
+
+from specgap.config import Study, load, parse
+from specgap.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+
+def study(**keys: object) -> Study:
+    return parse(keys, source="mine.yaml")
+
+
+def refusal(**keys: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        study(**keys)
+    message = str(caught.value)
+    assert message.startswith("mine.yaml: ")
+    assert "\n" not in message
+    return message
+
+
+def constant(number: int, **keys: object) -> dict[str, object]:
+    return {"schedule": "constant", "num_assistant_tokens": number, **keys}
+
+
+BAD = {
+    "an unknown key gets the nearest known one": ({"sed": 1}, "unknown key 'sed'; did you mean 'seed'?"),
+    "an unknown key deep inside too": (
+        {"pairs": {"a": {"target": {"source": "x", "dtpye": "auto"}, "draft": "y"}}},
+        "unknown key 'pairs.a.target.dtpye'; did you mean 'dtype'?",
+    ),
+    "a wrong type": ({"samples": "three"}, "samples is 'three'; wanted integer"),
+    "true is not a number": ({"samples": True}, "samples is True"),
+    "no samples": ({"samples": 0}, "samples is 0; wanted greater than or equal to 1"),
+    "an unknown schedule": (
+        {"settings": [{"schedule": "constnt", "num_assistant_tokens": 5}]},
+        "settings.0.schedule is 'constnt'; wanted 'constant', 'heuristic' or 'heuristic_transient'",
+    ),
+    "γ below one": ({"settings": [constant(0)]}, "settings.0.num_assistant_tokens is 0; wanted greater"),
+    "a negative temperature": (
+        {"decodings": {"hot": {"temperature": -1}}},
+        "decodings.hot.temperature is -1; wanted greater than 0",
+    ),
+    "a temperature that is not a number": (
+        {"decodings": {"hot": {"temperature": float("nan")}}},
+        "decodings.hot.temperature is nan",
+    ),
+    "warpers under greedy decoding": (
+        {"decodings": {"best": {"mode": "greedy", "top_k": 5}}},
+        "decodings.best: greedy decoding with",
+    ),
+    "a threshold of one": ({"settings": [constant(5, confidence_threshold=1.0)]}, "wanted less than 1"),
+    "carried state without a state": ({"settings": [constant(5, carry_state=True)]}, "wanted it with heuristic"),
+    "two settings of one name": ({"settings": [constant(5), constant(5)]}, "two settings named 'constant-5'"),
+    "no settings": ({"settings": []}, "no settings; wanted at least one"),
+    "no pairs": ({"pairs": {}}, "no pairs; wanted at least one"),
+    "a pair without a draft": ({"pairs": {"a": {"target": "x"}}}, "pairs.a.draft is missing"),
+    "a pair that leaves the folder": ({"pairs": {"..": "demo"}}, "a pair is named '..'"),
+    "a pair with a slash": ({"pairs": {"a/b": "demo"}}, "a pair is named 'a/b'"),
+    "a reserved name": ({"decodings": {"all": {}}}, "a decoding is named 'all'"),
+    "an unknown setting under a decoding": (
+        {"decodings": {"a": {"settings": ["constant-7"]}}},
+        "decodings.a.settings lists 'constant-7'; wanted one of heuristic-5",
+    ),
+    "an unknown setting for figures": ({"figures": {"settings": ["x"]}}, "figures.settings lists 'x'"),
+    "two groupings of one name": ({"groupings": ["a", "a"]}, "two groupings named 'a'"),
+    "a grouping that specgap makes itself": ({"groupings": ["overall"]}, "two groupings named 'overall'"),
+    "no groupings": ({"groupings": []}, "no groupings; wanted at least one"),
+    "files and a dataset": ({"prompts": {"files": ["a.csv"], "dataset": "b"}}, "files and dataset together"),
+    "no prompt files": ({"prompts": []}, "prompts: no files; wanted at least one"),
+    "an odd number of bins of p − q": ({"bins": {"difference": 81}}, "81 bins of p − q; wanted an even number"),
+    "a device that does not exist": ({"device": "tpu"}, "device is 'tpu'"),
+    "a model argument that is not allowed": (
+        {"pairs": {"a": {"target": {"source": "x", "model_kwargs": {"code": "y"}}, "draft": "z"}}},
+        "pairs.a.target.model_kwargs.code",
+    ),
+    "an unknown format": ({"prompt_format": "html"}, "prompt_format.kind is 'html'"),
+    "a limit of nothing": ({"limit": 0}, "limit is 0"),
+    "a negative seed": ({"seed": -1}, "seed is -1"),
+    "a number where a block belongs": ({"shards": 8}, "shards is 8; wanted a mapping of keys"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_config_that_cannot_be_meant_gets_one_sentence(case: str) -> None:
+    keys, sentence = BAD[case]
+    assert sentence in refusal(**keys)
+
+
+def load_text(text: str, folder: Path) -> Study:
+    (folder / "config.yaml").write_text(text)
+    return load(folder / "config.yaml")
+
+
+def test_an_empty_config_traces_the_embedded_pair(tmp_path: Path) -> None:
+    assert load_text("", tmp_path) == study()
+    assert list(study().pairs) == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("seed: 1\nseed: 2\n", "key 'seed' stands twice (line 2)"),
+        ("seed: [1\n", "is not YAML"),
+        ("- 1\n", "wanted a mapping of keys"),
+        ("seed: !!python/object/apply:os.system [true]\n", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_config_gets_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match="config.yaml") as caught:
+        load_text(text, tmp_path)
+    assert sentence in str(caught.value)
+
+
+def test_a_missing_config_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nowhere.yaml cannot be read"):
+        load(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("file", ["config/config.yaml", *sorted(map(str, ROOT.glob("config/examples/*.yaml")))])
+def test_every_config_of_the_repository_is_valid(file: str) -> None:
+    assert list(load(ROOT / file).cells())
+
+
+def test_settings_are_named_by_their_numbers() -> None:
+    assert study(settings=[constant(5, confidence_threshold=0.25)]).settings[0].name == "constant-5-t0.25"
+    heuristic = {"schedule": "heuristic", "num_assistant_tokens": 3, "carry_state": True, "collector": "assisted"}
+    assert study(settings=[heuristic]).settings[0].name == "heuristic-3-carried-assisted"
+    assert study(settings=[constant(5, name="mine")]).settings[0].name == "mine"
+
+
+def test_settings_that_the_length_limit_makes_equal_are_named() -> None:
+    short = study(decodings={"short": {"max_new_tokens": 10}}, settings=[constant(5), constant(9), constant(20)])
+    assert short.settings_that_cannot_differ() == [("short", ["constant-9", "constant-20"])]
+    longer = study(decodings={"long": {"max_new_tokens": 48}}, settings=[constant(5), constant(20)])
+    assert longer.settings_that_cannot_differ() == []
+
+
+def test_greedy_decoding_has_one_sample() -> None:
+    both = study(samples=3, decodings={"greedy": {"mode": "greedy"}, "sampled": {}})
+    assert (both.samples_of("greedy"), both.samples_of("sampled")) == (1, 3)
+
+
+def test_the_config_that_jobs_read_is_the_config_that_was_checked(tmp_path: Path) -> None:
+    embedded = load(ROOT / "config/config.yaml")
+    assert load_text(embedded.model_dump_json(), tmp_path) == embedded
