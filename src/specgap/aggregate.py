@@ -1,6 +1,7 @@
 """From shards to counts: the prompts' groups and the bins go to `rust_agg`, one state per cell comes back.
 
-A state knows groups by key: grouping and group joined by U+001F, since names of groups may hold anything a user types.
+A state knows groups by key: grouping and group joined by U+001F, since names of groups may hold anything a
+user types.
 """
 
 from collections.abc import Sequence
@@ -8,8 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
-import rust_agg
 
+import rust_agg
 from specgap.config import OVERALL, Bins
 from specgap.errors import TraceError
 from specgap.files import written_whole
@@ -50,3 +51,73 @@ def grids(bins: Bins) -> rust_agg.Grids:
 
 def _power_of_ten(numerator: int, denominator: int) -> Decimal:
     return Decimal(10) ** (Decimal(numerator) / denominator)
+
+
+def groups_of(prompts: PromptSet) -> rust_agg.Groups:
+    """Return who is counted where: the groups of all groupings, and all prompts together."""
+    group_names: list[str] = []
+    units: dict[str, int] = {}
+    rows: list[tuple[int, int, int]] = []
+    for grouping in (*prompts.groupings, OVERALL):
+        for group in groups_in(prompts, grouping):
+            rows += _memberships(grouping, group, len(group_names), units)
+            group_names.append(group_key(grouping, group.name))
+    columns = list(zip(*rows, strict=True)) or [(), (), ()]
+    types = (("prompt", pa.uint64()), ("group", pa.uint32()), ("unit", pa.uint32()))
+    table = pa.table({name: pa.array(c, dtype) for (name, dtype), c in zip(types, columns, strict=True)})
+    return rust_agg.Groups(table, group_names, list(units))
+
+
+def _memberships(
+    grouping: str, group: Group, number: int, units: dict[str, int]
+) -> list[tuple[int, int, int]]:
+    keys = {row.prompt: unit_key(grouping, group.name, row.term, row.prompt) for row in group.rows.values()}
+    return [(prompt, number, units.setdefault(key, len(units))) for prompt, key in keys.items()]
+
+
+def aggregate(
+    trace_files: Sequence[Path],
+    round_files: Sequence[Path],
+    prompts: PromptSet,
+    bins: Bins,
+    ratio: float,
+    *,
+    threads: int,
+) -> rust_agg.State:
+    """Count a cell's shards, whose lengths and digests have been checked.
+
+    `ratio` is the config's `over_confident_ratio`. Raises `TraceError` where rows break the contract, or
+    belong to prompts that the study no longer has.
+    """
+    try:
+        state = rust_agg.fold(
+            trace_files,
+            round_files,
+            groups_of(prompts),
+            grids=grids(bins),
+            over_confident_ratio=ratio,
+            threads=threads,
+        )
+    except (rust_agg.DataError, OSError) as error:
+        raise TraceError(str(error)) from error
+    foreign = state.n_rows_unmapped + state.n_rounds_unmapped
+    if foreign:
+        raise TraceError(
+            f"{foreign} rows of the {len(trace_files)} shards belong to prompts that are not in the study; "
+            "run the trace again"
+        )
+    return state
+
+
+def save(state: rust_agg.State, path: Path) -> None:
+    """Write a state, whole or not at all; equal states give equal bytes."""
+    with written_whole(path) as beside:
+        state.save(beside)
+
+
+def load(path: Path) -> rust_agg.State:
+    """Read a saved state; raise `TraceError` where it is missing or damaged."""
+    try:
+        return rust_agg.State.load(path)
+    except (rust_agg.StateError, OSError) as error:
+        raise TraceError(f"{path}: {error}") from error

@@ -1,26 +1,47 @@
 """Refuse what cannot be meant, before any model is loaded: the config, the prompts, the folders it names."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from specgap import prompts as prompt_sets
-from specgap.config import Study, parse
+from specgap.config import Study, load, parse
 from specgap.errors import ConfigError
+from specgap.models import check_prompts
+from specgap.models.source import check_source
+from specgap.settings import Model
 
 #: Written into a results folder first, so that specgap never fills a folder of somebody else's.
 MARKER = ".specgap"
 
 
-def study(raw: Any, *, source: str, root: Path = Path()) -> Study:
-    """Validate a config with what it names on this disk; return the study.
+def study(raw: Any, *, source: str) -> Study:
+    """Validate a config with what it names on this disk, relative to the current folder; return the study.
 
-    Prompt files are read unless a rule has yet to fetch them. Models are not opened.
+    Prompt files are read unless a rule has yet to fetch them. Models are looked at, not opened.
     """
-    checked = parse(raw, source=source)
-    _check_results(root / checked.results)
-    if not prompt_sets.needs_fetch(checked):
-        prompt_sets.load_prompts(checked, root=root)
-    return checked
+    return _checked(parse(raw, source=source))
+
+
+def full(path: Path) -> Iterator[str]:
+    """Check a config file as `study` does, and each pair's vocabulary and context; yield what was found."""
+    checked = _checked(load(path))
+    yield from (f"note: {notice}" for notice in notices(checked))
+    texts: list[str] = []
+    if _has_prompts(checked):
+        prompts = prompt_sets.load_prompts(checked)
+        texts = list(prompts.texts.values())
+        yield from (f"note: {notice}" for notice in prompts.notices)
+        yield f"prompts: {len(texts)} distinct in {len(prompts.groups_of(prompts.groupings[0]))} groups"
+    else:
+        yield "prompts: the workflow will fetch them"
+    longest = max(decoding.max_new_tokens for decoding in checked.decodings.values())
+    for name, pair in checked.pairs.items():
+        if any(_is_made_here(model, checked) for model in (pair.target, pair.draft)):
+            yield f"pair {name}: the workflow will train it"
+        else:
+            check_prompts(pair, texts, checked.prompt_format, max_new_tokens=longest)
+            yield f"pair {name}: one vocabulary, and every prompt fits"
 
 
 def notices(checked: Study) -> list[str]:
@@ -38,14 +59,33 @@ def mark_results(folder: Path) -> None:
     (folder / MARKER).touch()
 
 
+def _checked(parsed: Study) -> Study:
+    _check_results(Path(parsed.results))
+    if _has_prompts(parsed):
+        prompt_sets.load_prompts(parsed)
+    for pair in parsed.pairs.values():
+        for model in (pair.target, pair.draft):
+            if not _is_made_here(model, parsed):
+                check_source(model)
+    return parsed
+
+
+def _has_prompts(checked: Study) -> bool:
+    """Say whether the prompts can be read now; a file that the user names has to be there."""
+    files = prompt_sets.source_files(checked)
+    return not prompt_sets.needs_fetch(checked) or all(file.is_file() for file in files)
+
+
+def _is_made_here(model: Model, checked: Study) -> bool:
+    return Path(model.source).parent == Path(checked.resources_folder) / "models" / "demo"
+
+
 def _check_results(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(
-            f"results is {str(folder)!r}, which is a file; wanted a folder or a name that is free"
-        )
+        raise ConfigError(f"results is {str(folder)!r}, which is a file; wanted a folder or a free name")
     if folder.is_dir() and not (folder / MARKER).exists() and any(folder.iterdir()):
         first = min(entry.name for entry in folder.iterdir())
         raise ConfigError(
             f"results is {str(folder)!r}, which holds {first!r} and is not a folder that specgap made; "
-            "wanted an empty folder or a name that is free"
+            "wanted an empty folder or a free name"
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specgap.config import Study
+from specgap.errors import TraceError
 
 #: A cell over all settings of a decoding has this in place of a setting's name.
 ALL_SETTINGS = "all"
@@ -89,3 +90,11 @@ def done_file(results: Path, cell: Cell, job: str) -> Path:
 def table_file(folder: Path, table: str, grouping: str, *, main: str) -> Path:
     """Return a table's CSV: plain for the main grouping, `table--grouping.csv` for another."""
     return folder / (f"{table}.csv" if grouping == main else f"{table}--{grouping}.csv")
+
+
+def find_job(study: Study, decoding: str, setting: str, prompts: Sequence[int], name: str) -> Job:
+    """Return the job of this name."""
+    jobs = {job.name: job for job in plan_jobs(study, decoding, setting, prompts)}
+    if name not in jobs:
+        raise TraceError(f"{setting} has no job {name!r}; wanted one of {', '.join(jobs)}")
+    return jobs[name]

@@ -1,0 +1,29 @@
+"""Trace one job's shards."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from specgap.config import load
+from specgap.errors import one_sentence
+from specgap.layout import Cell, find_job
+from specgap.prompts import read_prompts
+from specgap.trace.collect import collect_job
+
+
+def main(config: Path, prompts: Path, pair: str, decoding: str, setting: str, job: str) -> None:
+    study, known = load(config), read_prompts(prompts)
+    collect_job(
+        study,
+        Cell(pair, decoding, setting),
+        find_job(study, decoding, setting, known.distinct, job),
+        known.texts,
+        results=Path(study.results),
+        log=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        typer.run(main)

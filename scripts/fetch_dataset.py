@@ -1,0 +1,18 @@
+"""Store a Hugging Face dataset's rows as JSONL."""
+
+from pathlib import Path
+
+import typer
+
+from specgap.config import load
+from specgap.errors import one_sentence
+from specgap.prompts.fetch import fetch_dataset
+
+
+def main(config: Path, output: Path) -> None:
+    fetch_dataset(load(config).prompts, output)
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        typer.run(main)

@@ -1,0 +1,43 @@
+"""Aggregates: the Rust extension, and one folded state per cell."""
+
+
+localrules:
+    build_rust_agg,
+
+
+rule build_rust_agg:
+    input:
+        sources(
+            "rust_agg/Cargo.*",
+            "rust_agg/pyproject.toml",
+            "rust_agg/src/**/*.rs",
+            "rust_agg/rust_agg/*.pyi",
+        ),
+    output:
+        directory("<resources>/build/rust_agg"),
+    log:
+        "<logs>/build_rust_agg.log",
+    conda:
+        "../../envs/build.yaml"
+    shell:
+        "bash scripts/build_rust_agg.sh {output:q} > {log:q} 2>&1"
+
+
+rule aggregate:
+    input:
+        config=ancient("<results>/study/config.json"),
+        prompts="<results>/study/prompts.parquet",
+        done=done_files,
+        rust_agg="<resources>/build/rust_agg",
+        code="src/specgap/aggregate.py",
+    output:
+        "<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
+    log:
+        "<logs>/aggregate/{pair}/{decoding}/{setting}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        bins=fixed(STUDY.bins.model_dump_json()),
+        ratio=STUDY.over_confident_ratio,
+    shell:
+        "python scripts/aggregate.py {input.config:q} {input.prompts:q} {output:q} {input.done:q} 2> {log:q}"

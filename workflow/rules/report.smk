@@ -1,0 +1,34 @@
+"""The report, and what a paper needs: methods in sentences and references."""
+
+REPORTED = [*cells(drawn=True), *settings_cells()]
+
+
+rule write_report:
+    input:
+        config=ancient("<results>/study/config.json"),
+        prompts="<results>/study/prompts.parquet",
+        prompt_table="<results>/study/tables/prompts.csv",
+        done=lambda wildcards: [file for cell in cells() for file in done_files(cell)],
+        figures=[f"<results>/figures/{cell.folder}/index.json" for cell in REPORTED],
+        code=sources("src/specgap/report/**/*"),
+    output:
+        report="<results>/report.html",
+        methods="<results>/methods.md",
+        references="<results>/references.bib",
+    log:
+        "<logs>/write_report.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        study=fixed(
+            STUDY.model_dump_json(exclude={"results", "resources_folder", "shards"})
+        ),
+    shell:
+        "python scripts/write_report.py {input.config:q} {input.prompts:q} 2> {log:q}"
+
+
+rule report:
+    input:
+        "<results>/report.html",
+        "<results>/methods.md",
+        "<results>/references.bib",

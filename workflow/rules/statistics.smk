@@ -1,0 +1,73 @@
+"""Tables: rates, differences and distributions as CSV, what a paper prints also as LaTeX."""
+
+
+rule tabulate:
+    input:
+        config=ancient("<results>/study/config.json"),
+        prompts="<results>/study/prompts.parquet",
+        vocabulary="<results>/prompts/{pair}.vocabulary.parquet",
+        state="<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
+        done=done_files,
+        rust_agg="<resources>/build/rust_agg",
+        code=sources("src/specgap/tables/*.py"),
+    output:
+        [
+            f"<results>/tables/{{pair}}/{{decoding}}/{{setting}}/{name}"
+            for name in table_names.cell_table_names(grouping_names())
+        ],
+    log:
+        "<logs>/tabulate/{pair}/{decoding}/{setting}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "python scripts/tabulate.py {input.config:q} {input.prompts:q} {input.vocabulary:q} {input.state:q}"
+        " {wildcards.decoding:q} $(dirname {output[0]:q}) {input.done:q} 2> {log:q}"
+
+
+rule tabulate_settings:
+    input:
+        config=ancient("<results>/study/config.json"),
+        prompts="<results>/study/prompts.parquet",
+        states=lambda wildcards: [
+            f"{STUDY.results}/aggregates/{wildcards.pair}/{wildcards.decoding}/{setting.name}/state.rust_agg"
+            for setting in STUDY.settings_of(wildcards.decoding)
+        ],
+        rust_agg="<resources>/build/rust_agg",
+        code=sources("src/specgap/tables/*.py"),
+    output:
+        [
+            f"<results>/tables/{{pair}}/{{decoding}}/all/{name}"
+            for name in table_names.settings_table_names()
+        ],
+    log:
+        "<logs>/tabulate_settings/{pair}/{decoding}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=lambda wildcards: [
+            s.model_dump_json() for s in STUDY.settings_of(wildcards.decoding)
+        ],
+    shell:
+        "python scripts/tabulate_settings.py {input.config:q} {input.prompts:q} {wildcards.decoding:q}"
+        " $(dirname {output[0]:q}) {input.states:q} 2> {log:q}"
+
+
+rule tabulate_prompts:
+    input:
+        prompts="<results>/study/prompts.parquet",
+        code=sources("src/specgap/tables/*.py"),
+    output:
+        [f"<results>/study/tables/{name}" for name in table_names.prompts_table_names()],
+    log:
+        "<logs>/tabulate_prompts.log",
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "python scripts/tabulate_prompts.py {input.prompts:q} $(dirname {output[0]:q}) 2> {log:q}"
+
+
+rule tables:
+    input:
+        "<results>/study/tables/prompts.csv",
+        [f"<results>/tables/{cell.folder}/acceptance.csv" for cell in cells()],
+        [f"<results>/tables/{cell.folder}/settings.csv" for cell in settings_cells()],
