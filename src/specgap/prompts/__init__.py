@@ -1,0 +1,28 @@
+"""The prompts of a study: read, cut at the slot, put into groups, limited to a pilot, stored.
+
+Everything but `prompts_table`, `write_prompts`, `read_prompts` and `fetch_dataset` runs on the standard
+library and the config alone, since the workflow imports this at every parse.
+"""
+
+from specgap.prompts.dataset import fetch_dataset
+from specgap.prompts.honest import fetch_honest
+from specgap.prompts.ids import prompt_id
+from specgap.prompts.load import load_prompts
+from specgap.prompts.promptset import PromptSet, Row
+from specgap.prompts.sources import dataset_file, needs_fetch, source_files
+from specgap.prompts.storage import prompts_table, read_prompts, write_prompts
+
+__all__ = [
+    "PromptSet",
+    "Row",
+    "dataset_file",
+    "fetch_dataset",
+    "fetch_honest",
+    "load_prompts",
+    "needs_fetch",
+    "prompt_id",
+    "prompts_table",
+    "read_prompts",
+    "source_files",
+    "write_prompts",
+]
