@@ -56,7 +56,7 @@ def _power_of_ten(numerator: int, denominator: int) -> Decimal:
 def groups_of(prompts: PromptSet) -> rust_agg.Groups:
     """Return who is counted where: the groups of all groupings, and all prompts together."""
     group_names: list[str] = []
-    units: dict[str, int] = {}
+    units: dict[tuple[int, str], int] = {}
     rows: list[tuple[int, int, int]] = []
     for grouping in (*prompts.groupings, OVERALL):
         for group in groups_in(prompts, grouping):
@@ -65,14 +65,14 @@ def groups_of(prompts: PromptSet) -> rust_agg.Groups:
     columns = list(zip(*rows, strict=True)) or [(), (), ()]
     types = (("prompt", pa.uint64()), ("group", pa.uint32()), ("unit", pa.uint32()))
     table = pa.table({name: pa.array(c, dtype) for (name, dtype), c in zip(types, columns, strict=True)})
-    return rust_agg.Groups(table, group_names, list(units))
+    return rust_agg.Groups(table, group_names, [name for _, name in units])
 
 
 def _memberships(
-    grouping: str, group: Group, number: int, units: dict[str, int]
+    grouping: str, group: Group, number: int, units: dict[tuple[int, str], int]
 ) -> list[tuple[int, int, int]]:
     keys = {row.prompt: unit_key(grouping, group.name, row.term, row.prompt) for row in group.rows.values()}
-    return [(prompt, number, units.setdefault(key, len(units))) for prompt, key in keys.items()]
+    return [(prompt, number, units.setdefault((number, key), len(units))) for prompt, key in keys.items()]
 
 
 def aggregate(

@@ -1,0 +1,66 @@
+"""What the report says in words: definitions, and what its numbers do not say."""
+
+from collections.abc import Sequence
+
+DEFINITIONS = (
+    ("target, draft, pair", "The target model p verifies what the smaller draft model q proposes."),
+    ("round, γ", "One drafting of γ tokens and its verification by one call of the target."),
+    ("accepted", "A drafted token that verification kept."),
+    ("rejected", "The first failure of a round. Accepted and rejected tokens are the judged ones."),
+    ("discarded", "Drafted after the first failure of a round; never judged, so in no acceptance rate."),
+    ("p, q", "Probability of the drafted token under target and draft, after the processing of logits."),
+    ("likelihood difference", "p − q; negative where the draft is surer than the target."),
+    ("acceptance rate", "accepted / (accepted + rejected), per judged token."),
+    (
+        "prompt mean",
+        "Mean over prompts of their own acceptance rates; prompts with nothing judged are left out and "
+        "counted. Compare schedules by this one.",
+    ),
+    (
+        "accepted per drafted",
+        "What servers report as acceptance rate. It falls with γ by construction: never compare it across γ.",
+    ),
+    ("block efficiency", "Emitted tokens per call of the target, the correction or bonus token counted."),
+    ("conditional acceptance", "Accepted / judged at one draft position."),
+    (
+        "overlap",
+        "Σ min(p, q) over the vocabulary: under sampling the probability of acceptance, under greedy "
+        "decoding another quantity.",
+    ),
+)
+
+_DEMO = (
+    "The pair {pairs} is a demonstration: two tiny models that specgap trains itself in a minute so that "
+    "everything can run. Its gaps say nothing about people, nor about any model in use."
+)
+_ALWAYS = (
+    "Differences between groups are descriptive. No interval or test is given here, and the greatest of many "
+    "differences is large by selection: do not read significance into any of them.",
+    "Groups differ in the length, grammar and number of their prompts, not only in whom they name. A gap is "
+    "not yet about identity.",
+)
+_ONE_TERM = (
+    "These groups rest on one identity term, so their own spread is not estimable and they are kept out of "
+    "headlines: {groups}."
+)
+_SAMPLED = (
+    "Under sampled decoding a token can be rejected only where the draft is surer than the target (q > p)."
+)
+_GREEDY = (
+    "Under greedy decoding verification compares likeliest tokens, so tokens are rejected on both sides of "
+    "p = q; its rates and those of sampled decoding are different quantities."
+)
+
+
+def caveats(
+    *, demo_pairs: Sequence[str], one_term_groups: Sequence[str], modes: Sequence[str], pilot: int | None
+) -> list[str]:
+    """Return the sentences that must be read before any number."""
+    said = [_DEMO.format(pairs=", ".join(demo_pairs))] if demo_pairs else []
+    if pilot is not None:
+        said.append(f"This is a pilot of at most {pilot} prompts per group, not the study.")
+    said += _ALWAYS
+    if one_term_groups:
+        said.append(_ONE_TERM.format(groups=", ".join(one_term_groups)))
+    said += [text for mode, text in (("sampled", _SAMPLED), ("greedy", _GREEDY)) if mode in modes]
+    return said

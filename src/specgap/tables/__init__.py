@@ -1,0 +1,1 @@
+"""Tables of a study, one file per table. Importing the package and `names` is light."""

@@ -1,0 +1,119 @@
+"""What the TeX tables show: columns of the CSV, headings, decimals and the caption."""
+
+from dataclasses import dataclass
+
+from specgap.tables.tex import Column
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The printed form of a table."""
+
+    caption: str
+    columns: tuple[Column, ...]
+
+
+ROUNDED = "Numbers are rounded; the CSV beside this table has them in full precision."
+_GROUP = Column("group", "Group")
+_NOTE = Column("note", "Note", wide=True)
+_PROMPTS = Column("n_prompts", "Prompts")
+_TERMS = Column("n_terms", "Terms")
+_JUDGED = Column("n_judged", "Judged")
+_RATES = (
+    Column("acceptance_rate", "Acceptance rate", 4),
+    Column("acceptance_rate_prompt_mean", "Prompt mean", 4),
+    Column("draft_acceptance_rate", "Accepted per drafted", 4),
+    Column("block_efficiency", "Block efficiency", 3),
+    Column("overlap", "Overlap", 4),
+)
+
+TABLES = {
+    "acceptance": Shown(
+        "Acceptance by group. Acceptance rate: accepted / (accepted + rejected), per judged token; prompt "
+        "mean: mean of the prompts' own rates; block efficiency: emitted tokens per target call; overlap: "
+        "mean of the sum of min(p, q) at judged positions.",
+        (_GROUP, _PROMPTS, _TERMS, _JUDGED, *_RATES, Column("surer_rate", "Draft surer", 4), _NOTE),
+    ),
+    "acceptance_by_position": Shown(
+        "Acceptance by draft position. Conditional acceptance: accepted / judged at the position; survival: "
+        "share of all rounds with at least so many accepted tokens.",
+        (
+            _GROUP,
+            Column("position", "Position"),
+            _JUDGED,
+            Column("conditional_acceptance", "Conditional acceptance", 4),
+            Column("survival", "Survival", 4),
+            _PROMPTS,
+        ),
+    ),
+    "group_differences": Shown(
+        "Differences between groups in acceptance rate, per judged token. Descriptive: no claim of "
+        "significance. Groups also differ in length, grammar and number of their prompts.",
+        (
+            Column("group_a", "Higher"),
+            Column("group_b", "Lower"),
+            Column("acceptance_rate_a", "Rate", 4),
+            Column("acceptance_rate_b", "Rate", 4),
+            Column("difference_pp", "Difference (pp)", 2),
+            Column("odds_ratio", "Odds ratio", 3),
+            Column("ratio", "Ratio", 3),
+            Column("n_terms_a", "Terms"),
+            Column("n_terms_b", "Terms"),
+            _NOTE,
+        ),
+    ),
+    "surer_tokens": Shown(
+        "Tokens that the draft was surer of than the target (q > p): the most frequent by group and verdict.",
+        (
+            _GROUP,
+            Column("verdict", "Verdict"),
+            Column("text", "Token"),
+            Column("count", "Count"),
+            _PROMPTS,
+            Column("mean_p", "Mean p", 4),
+            Column("mean_q", "Mean q", 4),
+            Column("replaced_by", "Replaced by", wide=True),
+        ),
+    ),
+    "calibration": Shown(
+        "Calibration: realised acceptance of tokens by min(1, p/q), the probability of acceptance under "
+        "sampling, with the exact binomial 95 % band around its mean.",
+        (
+            Column("low", "From", 2),
+            Column("high", "To", 2),
+            _JUDGED,
+            Column("acceptance_rate", "Accepted", 4),
+            Column("mean_min_ratio", "Expected", 4),
+            Column("band_low", "Band from", 4),
+            Column("band_high", "to", 4),
+            _NOTE,
+        ),
+    ),
+    "settings": Shown(
+        "Acceptance by schedule setting and group. Compare settings by the prompt mean; accepted per "
+        "drafted falls with the number of drafted tokens by construction.",
+        (
+            Column("setting", "Setting"),
+            _GROUP,
+            _JUDGED,
+            *_RATES,
+            Column("gamma_mean", "Mean drafted", 2),
+            Column("share_cut", "Share cut", 4),
+            _NOTE,
+        ),
+    ),
+    "prompts": Shown(
+        "Prompts by group. Duplicates are rows beyond the first of the same text; shared prompts are in "
+        "another group of the same grouping too.",
+        (
+            Column("grouping", "Grouping"),
+            _GROUP,
+            _PROMPTS,
+            _TERMS,
+            Column("n_templates", "Templates"),
+            Column("n_duplicates", "Duplicates"),
+            Column("n_shared", "Shared"),
+            _NOTE,
+        ),
+    ),
+}

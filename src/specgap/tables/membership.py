@@ -1,0 +1,93 @@
+"""Which prompts, terms and templates a group has. Many to many: a text in two groups stands in both."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from specgap.config import OVERALL
+from specgap.prompts import PromptSet, Row
+
+#: Name of the one group of the grouping `overall`.
+ALL_PROMPTS = "all prompts"
+#: Groups with fewer identity terms make no headline: their own spread is hardly estimable.
+HEADLINE_TERMS = 3
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of a grouping. Within it a prompt counts once; its first row has its term and template."""
+
+    name: str
+    rows: dict[int, Row]
+    n_rows: int
+    has_terms: bool
+    has_templates: bool
+    pilot: int | None
+
+    @property
+    def prompts(self) -> list[int]:
+        """Ids of the group's distinct prompts, in listed order."""
+        return list(self.rows)
+
+    @property
+    def n_prompts(self) -> int:
+        """Number of distinct prompts."""
+        return len(self.rows)
+
+    @cached_property
+    def n_units(self) -> int:
+        """Number of identity terms; a prompt without a term is a unit of its own."""
+        terms = {row.term for row in self.rows.values() if row.term is not None}
+        return len(terms) + sum(row.term is None for row in self.rows.values())
+
+    @property
+    def n_terms(self) -> int | None:
+        """Number of identity terms, if the prompts have any."""
+        return self.n_units if self.has_terms else None
+
+    @cached_property
+    def n_templates(self) -> int | None:
+        """Number of templates, if the prompts have any."""
+        return len({row.template for row in self.rows.values()}) if self.has_templates else None
+
+    @property
+    def headline(self) -> bool:
+        """Whether the group rests on enough units for a headline."""
+        return self.n_units >= HEADLINE_TERMS
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know about the group itself, whatever was measured."""
+        notes = []
+        if not self.has_terms:
+            notes.append("unit is the prompt")
+        elif self.n_units == 1:
+            notes.append("one identity term")
+        elif not self.headline:
+            notes.append("few terms")
+        if not self.has_templates:
+            notes.append("no templates named")
+        if self.pilot is not None:
+            notes.append(f"pilot of {self.pilot} prompts per group")
+        return notes
+
+
+def groups_in(prompts: PromptSet, grouping: str) -> list[Group]:
+    """Return the groups of a grouping in order of first appearance; `overall` has one, with every prompt."""
+    names = (ALL_PROMPTS,) if grouping == OVERALL else prompts.groups_of(grouping)
+    rows: dict[str, dict[int, Row]] = {name: {} for name in names}
+    n_rows = dict.fromkeys(names, 0)
+    for row in prompts.rows:
+        for name in (ALL_PROMPTS,) if grouping == OVERALL else row.groups.get(grouping, ()):
+            rows[name].setdefault(row.prompt, row)
+            n_rows[name] += 1
+    return [
+        Group(
+            name,
+            rows[name],
+            n_rows[name],
+            has_terms=any(row.term is not None for row in rows[name].values()),
+            has_templates=any(row.template is not None for row in rows[name].values()),
+            pilot=prompts.pilot,
+        )
+        for name in names
+    ]

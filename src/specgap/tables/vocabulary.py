@@ -1,0 +1,18 @@
+"""Each token's text in readable form, as the tables show it."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from specgap.errors import TableError
+from specgap.schema import VOCABULARY
+
+
+def read_vocabulary(path: Path) -> dict[int, str]:
+    """Return token id → readable text from `results/prompts/{pair}.vocabulary.parquet`."""
+    try:
+        table = pq.read_table(path, schema=VOCABULARY)
+    except (OSError, pa.ArrowException) as error:
+        raise TableError(f"vocabulary {path} cannot be read ({error}); wanted it written anew") from error
+    return dict(zip(table["token"].to_pylist(), table["text"].to_pylist(), strict=True))
