@@ -1,0 +1,210 @@
+"""What a finished trace job says of its shards, and how a reader gets at them: checked, then opened."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from specgap.errors import TraceError
+from specgap.files import write_text
+from specgap.layout import Cell, done_file, shard_file
+from specgap.schema import SCHEMA_VERSION, SHARD_KINDS
+from specgap.trace.shards import (
+    EXACT_KINDS,
+    METADATA_KEY,
+    Identity,
+    Sidecar,
+    problem_with,
+    read_sidecar,
+    readable,
+)
+
+_KEYS = (
+    "cell",
+    "job",
+    "mode",
+    "collector",
+    "seed",
+    "facts",
+    "decoding",
+    "setting",
+    "prompt_format",
+    "shards",
+)
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """One Parquet file of a shard; path relative to the results folder; no length and digest for timings."""
+
+    path: str
+    rows: int
+    bytes: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class DoneShard:
+    """A shard that a job has computed."""
+
+    name: str
+    fingerprint: str
+    files: dict[str, ShardFile]  # by kind
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished job (`…/{job}.done.json`): its shards in order, and what they were traced with."""
+
+    job: str
+    cell: Cell
+    mode: str  # sampled or greedy
+    collector: str
+    seed: int
+    facts: dict[str, Any]  # of the pair, see `specgap.models.ReadyPair`
+    decoding: dict[str, Any]
+    setting: dict[str, Any]
+    prompt_format: dict[str, Any]
+    shards: tuple[DoneShard, ...]
+
+
+def write_done(
+    results: Path, identity: Identity, job: str, shards: Sequence[tuple[str, str, Sidecar]]
+) -> Path:
+    """Write a job's done file, the same bytes for the same shards, which are (name, fingerprint, sidecar)."""
+    cell = identity.cell
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "cell": {"pair": cell.pair, "decoding": cell.decoding, "setting": cell.setting},
+        "job": job,
+        "mode": identity.decoding["mode"],
+        "collector": identity.collector,
+        "seed": identity.seed,
+        "facts": dict(identity.facts),
+        "decoding": dict(identity.decoding),
+        "setting": dict(identity.setting),
+        "prompt_format": dict(identity.prompt_format),
+        "shards": [
+            {"name": name, "fingerprint": fingerprint, "files": _listed(results, cell, name, sidecar)}
+            for name, fingerprint, sidecar in shards
+        ],
+    }
+    path = done_file(results, cell, job)
+    write_text(path, readable(content))
+    return path
+
+
+def read_done(path: Path) -> Done:
+    """Read a done file; raise `TraceError` where it is missing, damaged, foreign or of another schema."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TraceError(f"{path} cannot be read ({error.strerror}); wanted a finished trace job") from error
+    except ValueError as error:
+        raise TraceError(
+            f"{path} is not JSON; wanted the done file of a trace job, so trace again"
+        ) from error
+    if not isinstance(content, Mapping) or any(key not in content for key in _KEYS):
+        raise TraceError(f"{path} is not the done file of a trace job; wanted one, so trace again")
+    if content.get("schema_version") != SCHEMA_VERSION:
+        names = ", ".join(str(shard["name"]) for shard in content["shards"])
+        raise TraceError(
+            f"{path} with shards {names} is of schema version {content.get('schema_version')}; "
+            f"wanted {SCHEMA_VERSION}, so trace again"
+        )
+    done = _parsed(path, content)
+    folder = path.absolute().parent
+    if folder.parts[-3:] != (done.cell.pair, done.cell.decoding, done.cell.setting):
+        raise TraceError(
+            f"{path} was written for {done.cell.folder}; wanted it in that folder, so trace again"
+        )
+    return done
+
+
+def verified_files(results: Path, done_paths: Iterable[Path], kind: str) -> list[Path]:
+    """Return the files of a kind that these jobs have computed, in order, each one checked.
+
+    Presence, fingerprint, schema version, length and SHA-256 are checked before a footer is parsed. Raises
+    `TraceError` that names the shard.
+    """
+    paths = []
+    for done_path in done_paths:
+        done = read_done(done_path)
+        for shard in done.shards:
+            paths.append(_verified(results, done.cell, shard, kind))
+    return paths
+
+
+def _verified(results: Path, cell: Cell, shard: DoneShard, kind: str) -> Path:
+    path = results / shard.files[kind].path
+    sidecar = read_sidecar(results, cell, shard.name)
+    if path != shard_file(results, kind, cell, shard.name):
+        raise TraceError(f"shard {path} does not belong to {cell.folder}; wanted a shard of this cell")
+    if not path.is_file():
+        raise TraceError(f"shard {path} is not there; wanted it whole, so trace again")
+    if sidecar is None:
+        raise TraceError(
+            f"shard {path} has no readable sidecar; wanted {shard.name}.json beside it, so trace again"
+        )
+    if sidecar.schema_version != SCHEMA_VERSION:
+        raise TraceError(
+            f"shard {path} is of schema version {sidecar.schema_version}; "
+            f"wanted {SCHEMA_VERSION}, so trace again"
+        )
+    if sidecar.fingerprint != shard.fingerprint:
+        raise TraceError(
+            f"shard {path} was traced with another config, pair or prompts (fingerprint "
+            f"{sidecar.fingerprint[:12]}…); wanted {shard.fingerprint[:12]}…, so trace again"
+        )
+    known = shard.files[kind] if kind in EXACT_KINDS else ShardFile(path="", **sidecar.files[kind])
+    if known.bytes is None or known.sha256 is None:
+        raise TraceError(f"shard {path} is recorded without length and digest; wanted both, so trace again")
+    problem = problem_with(path, known.bytes, known.sha256)
+    if problem:
+        raise TraceError(f"shard {path} {problem}: it is damaged or of another run, so trace again")
+    _check_footer(path, shard, kind)
+    return path
+
+
+def _check_footer(path: Path, shard: DoneShard, kind: str) -> None:
+    footer = pq.read_metadata(path)
+    stamped = json.loads((footer.metadata or {}).get(METADATA_KEY, b"{}"))
+    if (stamped.get("schema_version"), stamped.get("fingerprint")) != (SCHEMA_VERSION, shard.fingerprint):
+        raise TraceError(f"shard {path} is stamped with another schema version or config; so trace again")
+    if (
+        not footer.schema.to_arrow_schema().equals(SHARD_KINDS[kind])
+        or footer.num_rows != shard.files[kind].rows
+    ):
+        raise TraceError(f"shard {path} holds other columns or rows than its job recorded; so trace again")
+
+
+def _listed(results: Path, cell: Cell, shard: str, sidecar: Sidecar) -> dict[str, dict[str, Any]]:
+    listed = {}
+    for kind in SHARD_KINDS:
+        known = sidecar.files[kind]
+        listed[kind] = {
+            "path": shard_file(results, kind, cell, shard).relative_to(results).as_posix(),
+            "rows": known["rows"],
+            "bytes": known["bytes"] if kind in EXACT_KINDS else None,
+            "sha256": known["sha256"] if kind in EXACT_KINDS else None,
+        }
+    return listed
+
+
+def _parsed(path: Path, content: Mapping[str, Any]) -> Done:
+    try:
+        shards = tuple(
+            DoneShard(
+                shard["name"],
+                shard["fingerprint"],
+                {kind: ShardFile(**shard["files"][kind]) for kind in SHARD_KINDS},
+            )
+            for shard in content["shards"]
+        )
+        values = {key: content[key] for key in _KEYS if key not in ("cell", "shards")}
+        return Done(cell=Cell(**content["cell"]), shards=shards, **values)
+    except (KeyError, TypeError) as error:
+        raise TraceError(f"{path} is not the done file of a trace job; wanted one, so trace again") from error

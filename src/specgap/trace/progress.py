@@ -1,0 +1,53 @@
+"""Progress of a long trace: a bar on a terminal, a plain line now and then in a log."""
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from tqdm import tqdm
+
+#: Seconds between two lines in a log.
+PAUSE = 10.0
+
+
+class Progress:
+    """Counts prompts and emitted tokens; use it as a context.
+
+    >>> with Progress(total=2, what="s000-j0000", log=print) as progress:
+    ...     progress.add(n_tokens=48)
+    """
+
+    def __init__(self, *, total: int, what: str, log: Callable[[str], None]) -> None:
+        self._total, self._what, self._log = total, what, log
+        self._prompts = self._tokens = 0
+        self._began = self._told = time.monotonic()
+        self._bar = tqdm(total=total, desc=what, unit="prompt") if sys.stderr.isatty() else None
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def add(self, *, n_tokens: int) -> None:
+        """Count one more prompt, which emitted `n_tokens`."""
+        self._prompts += 1
+        self._tokens += n_tokens
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.update()
+            self._bar.set_postfix_str(f"{self._rate(now):.0f} tokens/s", refresh=False)
+        elif now - self._told >= PAUSE:
+            self._told = now
+            left = (now - self._began) / self._prompts * (self._total - self._prompts)
+            self._log(
+                f"{self._what}: {self._prompts} of {self._total} prompts, "
+                f"{self._rate(now):.0f} tokens/s, {left:.0f} s left"
+            )
+
+    def _rate(self, now: float) -> float:
+        return self._tokens / max(now - self._began, 1e-9)

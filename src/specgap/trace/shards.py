@@ -1,0 +1,234 @@
+"""Shards on disk: written whole, known by a fingerprint, and refused where damaged. Imports no torch.
+
+A shard is one Parquet file per kind (`schema.SHARD_KINDS`) and a sidecar `traces/…/{shard}.json` that is
+written last: with its fingerprint, and with rows, length and SHA-256 of each file. The digest of `timings`
+lies in a sidecar of its own, beside the times: all in `traces/` and `rounds/` is the same bytes on each run.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from specgap import files
+from specgap.layout import Cell, Shard, shard_file
+from specgap.schema import SCHEMA_VERSION, SHARD_KINDS
+from specgap.trace.ledger import Columns
+
+#: Bumped when the same config, models and prompts give other rows.
+TRACE_VERSION = 1
+#: Key of the file metadata, a JSON object.
+METADATA_KEY = b"specgap"
+#: Kinds whose bytes are the same on every run.
+EXACT_KINDS = ("traces", "rounds")
+
+_SMOOTH = ("p", "q", "overlap", "entropy", "next_p", "draft_seconds", "verify_seconds")
+_MODEL_FACTS = ("revision", "dtype", "head", "model_kwargs", "trust_remote_code", "allow_pickle")
+
+State = Literal["whole", "missing", "stale"]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What all shards of a cell share; every value is JSON. `facts` are those of the loaded pair."""
+
+    cell: Cell
+    facts: Mapping[str, Any]
+    decoding: Mapping[str, Any]
+    setting: Mapping[str, Any]
+    collector: str
+    seed: int
+    prompt_format: Mapping[str, Any]
+
+    def fingerprint(self, shard: Shard, texts: Mapping[int, str], *, after: str | None = None) -> str:
+        """Return the SHA-256 of all that decides a shard's rows.
+
+        `after` is the fingerprint of the shard before it, where γ is carried from prompt to prompt. Names
+        that only label (of shard, setting, pair) are not in it.
+        """
+        deciding = {
+            "schema": SCHEMA_VERSION,
+            "trace": TRACE_VERSION,
+            "pair": {role: _deciding(self.facts[role]) for role in ("target", "draft")},
+            "eos_token_ids": self.facts["eos_token_ids"],
+            "device": str(self.facts["device"]).split(":")[0],
+            "decoding": {key: value for key, value in self.decoding.items() if key != "settings"},
+            "setting": {
+                key: value for key, value in self.setting.items() if key not in ("name", "collector")
+            },
+            "collector": self.collector,
+            "seed": self.seed,
+            "prompt_format": self.prompt_format,
+            "sample": shard.sample,
+            "prompts": [[prompt, texts[prompt]] for prompt in shard.prompts],
+            "after": after,
+        }
+        return hashlib.sha256(canonical(deciding).encode()).hexdigest()
+
+    def metadata(self, shard: Shard, fingerprint: str) -> dict[str, Any]:
+        """Return what stands in the metadata of a shard's files."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "trace_version": TRACE_VERSION,
+            "fingerprint": fingerprint,
+            "shard": shard.name,
+            "sample": shard.sample,
+            "pair": dict(self.facts),
+            "decoding": dict(self.decoding),
+            "setting": dict(self.setting),
+            "collector": self.collector,
+            "seed": self.seed,
+            "prompt_format": dict(self.prompt_format),
+            "eos_token_ids": self.facts["eos_token_ids"],
+            "max_new_tokens": self.decoding["max_new_tokens"],
+            "torch": self.facts["torch"],
+            "transformers": self.facts["transformers"],
+            "device_name": self.facts["device_name"],
+            "sklearn_importable": self.facts["sklearn_importable"],
+        }
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What a shard's sidecars say. `end_gamma` is γ after its last round, where γ is carried."""
+
+    schema_version: int
+    fingerprint: str
+    files: Mapping[str, Mapping[str, Any]]  # kind to rows, bytes, sha256
+    end_gamma: int | None
+
+
+def write_shard(
+    results: Path,
+    cell: Cell,
+    shard: str,
+    rows: Mapping[str, Sequence[Columns]],
+    metadata: Mapping[str, Any],
+    *,
+    end_gamma: int | None = None,
+) -> Sidecar:
+    """Write a shard's files, then its sidecars; a crash in between leaves a shard that is not whole."""
+    for kind in ("traces", "timings"):
+        sidecar_file(results, kind, cell, shard).unlink(missing_ok=True)
+    described: dict[str, dict[str, Any]] = {}
+    end_state = None if end_gamma is None else {"gamma": end_gamma}
+    for kind in SHARD_KINDS:
+        path = shard_file(results, kind, cell, shard)
+        table = _table(kind, rows[kind], {**metadata, "end_state": end_state})
+        _clear_parts(path)
+        with files.written_whole(path) as beside:
+            _write(table, beside)
+        described[kind] = {
+            "rows": table.num_rows,
+            "bytes": path.stat().st_size,
+            "sha256": files.sha256(path),
+        }
+    fingerprint = metadata["fingerprint"]
+    known = {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "shard": shard}
+    timings = {**known, "files": {"timings": described["timings"]}}
+    exact = {**known, "files": {kind: described[kind] for kind in EXACT_KINDS}, "end_state": end_state}
+    files.write_text(sidecar_file(results, "timings", cell, shard), readable(timings))
+    files.write_text(sidecar_file(results, "traces", cell, shard), readable(exact))
+    return Sidecar(SCHEMA_VERSION, fingerprint, described, end_gamma)
+
+
+def state_of(results: Path, cell: Cell, shard: str, fingerprint: str) -> tuple[State, Sidecar | None]:
+    """Say whether a shard is whole (its sidecar is returned then), missing, or there but stale or damaged."""
+    sidecar = read_sidecar(results, cell, shard)
+    paths = {kind: shard_file(results, kind, cell, shard) for kind in SHARD_KINDS}
+    if sidecar is None:
+        return ("stale" if any(path.exists() for path in paths.values()) else "missing"), None
+    fits = sidecar.schema_version == SCHEMA_VERSION and sidecar.fingerprint == fingerprint
+    if fits and all(
+        problem_with(paths[kind], sidecar.files[kind]["bytes"], sidecar.files[kind]["sha256"]) is None
+        for kind in SHARD_KINDS
+    ):
+        return "whole", sidecar
+    return "stale", None
+
+
+def read_sidecar(results: Path, cell: Cell, shard: str) -> Sidecar | None:
+    """Read both sidecars of a shard; None where one is missing or cannot be read as one."""
+    try:
+        exact, timings = (
+            json.loads(sidecar_file(results, kind, cell, shard).read_text(encoding="utf-8"))
+            for kind in ("traces", "timings")
+        )
+        end_state = exact["end_state"]
+        return Sidecar(
+            schema_version=exact["schema_version"],
+            fingerprint=exact["fingerprint"],
+            files={kind: (timings if kind == "timings" else exact)["files"][kind] for kind in SHARD_KINDS},
+            end_gamma=None if end_state is None else end_state["gamma"],
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def sidecar_file(results: Path, kind: str, cell: Cell, shard: str) -> Path:
+    """Return the sidecar beside a shard's file of this kind (`traces` or `timings`)."""
+    return shard_file(results, kind, cell, shard).with_suffix(".json")
+
+
+def problem_with(path: Path, length: int, sha256: str) -> str | None:
+    """Say what is wrong with a file of known length (bytes) and digest, or None; nothing is parsed."""
+    if not path.is_file():
+        return "is not there"
+    found = path.stat().st_size
+    if found != length:
+        return f"has {found} bytes; wanted {length}"
+    digest = files.sha256(path)
+    return None if digest == sha256 else f"has SHA-256 {digest[:12]}…; wanted {sha256[:12]}…"
+
+
+def canonical(value: Any) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def readable(value: Any) -> str:
+    """Return a JSON text for files: sorted keys, indented, the same for equal values."""
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _deciding(model: Mapping[str, Any]) -> dict[str, Any]:
+    known = {key: model[key] for key in _MODEL_FACTS}
+    # A folder is known by the digest of its files, wherever it lies; a hub commit belongs to its repository.
+    moved = str(model["revision"]).startswith("sha256:")
+    return known if moved else {**known, "source": model["source"]}
+
+
+def _table(kind: str, parts: Sequence[Columns], metadata: Mapping[str, Any]) -> pa.Table:
+    schema = SHARD_KINDS[kind]
+    columns = []
+    for field in schema:
+        joined = np.ma.concatenate([part[field.name] for part in parts])  # type: ignore[no-untyped-call]
+        values = np.asarray(joined.data).astype(field.type.to_pandas_dtype())
+        mask = np.ma.getmaskarray(joined) if field.nullable else None
+        columns.append(pa.array(values, type=field.type, mask=mask))
+    stamped = schema.with_metadata({METADATA_KEY: canonical(metadata).encode()})
+    return pa.Table.from_arrays(columns, schema=stamped)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    smooth = [name for name in table.column_names if name in _SMOOTH]
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        use_dictionary=[name for name in table.column_names if name not in _SMOOTH],
+        column_encoding=dict.fromkeys(smooth, "BYTE_STREAM_SPLIT"),
+        write_page_checksum=True,
+    )
+
+
+def _clear_parts(path: Path) -> None:
+    # What a killed process left of this very file; one job at a time writes it.
+    for part in path.parent.glob(f".{path.name}.*.part"):
+        part.unlink(missing_ok=True)
