@@ -1,5 +1,6 @@
 """What is traced: models, decodings, schedule settings (the blocks of the config that a trace depends on)."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -33,6 +34,12 @@ class Model(Block):
     allow_pickle: bool = Field(
         False, description="Load weights that are not safetensors (pickle can run code); the trace says so."
     )
+
+    @property
+    def name(self) -> str:
+        """What a reader calls the model: a hub id as it is, a folder by its last two names."""
+        is_folder = self.source.startswith(("/", ".", "~"))
+        return "/".join(Path(self.source).parts[-2:]) if is_folder else self.source
 
     @model_validator(mode="before")
     @classmethod

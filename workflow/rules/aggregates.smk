@@ -19,6 +19,8 @@ rule build_rust_agg:
         "<logs>/build_rust_agg.log",
     conda:
         "../../envs/build.yaml"
+    message:
+        "Building rust_agg"
     shell:
         "bash scripts/build_rust_agg.sh {output:q} > {log:q} 2>&1"
 
@@ -29,7 +31,7 @@ rule aggregate:
         prompts="<results>/study/prompts.parquet",
         done=done_files,
         rust_agg="<resources>/build/rust_agg",
-        code="src/specgap/aggregate.py",
+        code=["src/specgap/aggregate.py", "src/specgap/tables/membership.py"],
     output:
         "<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
     log:
@@ -39,5 +41,7 @@ rule aggregate:
     params:
         bins=fixed(STUDY.bins.model_dump_json()),
         ratio=STUDY.over_confident_ratio,
+    message:
+        "Counting {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
         "python scripts/aggregate.py {input.config:q} {input.prompts:q} {output:q} {input.done:q} 2> {log:q}"

@@ -145,5 +145,11 @@ def cells(*, drawn=False):
 
 def settings_cells():
     """Return the cells over all settings, where there are several to compare."""
-    decodings = [decoding for decoding in STUDY.decodings if len(STUDY.settings_of(decoding)) > 1]
-    return [Cell(pair, decoding, ALL_SETTINGS) for pair in STUDY.pairs for decoding in decodings]
+    decodings = [
+        decoding for decoding in STUDY.decodings if len(STUDY.settings_of(decoding)) > 1
+    ]
+    return [
+        Cell(pair, decoding, ALL_SETTINGS)
+        for pair in STUDY.pairs
+        for decoding in decodings
+    ]

@@ -85,6 +85,8 @@ rule draw_figures:
         "../../envs/analysis.yaml"
     params:
         specs=fixed(specs_of({"cell", "group"})),
+    message:
+        "Drawing {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
         "python scripts/draw_figures.py {input.config:q} {input.prompts:q} {params.specs:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} {wildcards.setting:q} 2> {log:q}"
@@ -116,6 +118,8 @@ rule draw_settings_figures:
         "../../envs/analysis.yaml"
     params:
         specs=fixed(specs_of({"settings"})),
+    message:
+        "Drawing all settings of {wildcards.pair}, {wildcards.decoding}"
     shell:
         "python scripts/draw_figures.py {input.config:q} {input.prompts:q} {params.specs:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} all 2> {log:q}"
@@ -138,6 +142,8 @@ rule draw_figure:
         "../../envs/analysis.yaml"
     params:
         spec=lambda wildcards: json.dumps([figure_spec(wildcards).model_dump()]),
+    message:
+        "Drawing {wildcards.figure} of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
         "python scripts/draw_figures.py {input.config:q} {input.prompts:q} {params.spec:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} {wildcards.setting:q} --only {wildcards.figure:q} 2> {log:q}"

@@ -34,6 +34,8 @@ rule train_demo_pair:
     conda:
         "../../envs/trace.yaml"
     threads: 1
+    message:
+        "Training the demonstration pair"
     shell:
         "python scripts/train_demo_pair.py {input:q} $(dirname {output[0]:q}) $(dirname {output[3]:q})"
         " 2> >(tee {log:q} >&2)"

@@ -17,6 +17,8 @@ rule write_config:
         "../../envs/analysis.yaml"
     params:
         study=fixed(STUDY.model_dump_json()),
+    message:
+        "Writing the checked config"
     shell:
         "python scripts/write_config.py {params.study:q} {output:q} 2> {log:q}"
 
@@ -31,6 +33,8 @@ checkpoint fetch_honest:
         "../../envs/analysis.yaml"
     params:
         local=STUDY.prompts.local or "",
+    message:
+        "Fetching HONEST's two files"
     shell:
         "python scripts/fetch_honest.py $(dirname {output[0]:q}) --local {params.local:q} 2> {log:q}"
 
@@ -46,6 +50,8 @@ checkpoint fetch_dataset:
         "../../envs/trace.yaml"
     params:
         prompts=fixed(STUDY.prompts.model_dump_json()),
+    message:
+        "Fetching the dataset of prompts"
     shell:
         "python scripts/fetch_dataset.py {input.config:q} {output:q} 2> {log:q}"
 
@@ -66,6 +72,8 @@ rule prepare_prompts:
                 include={"prompts", "limit", "groupings", "unit", "block", "strata"}
             )
         ),
+    message:
+        "Preparing the prompts"
     shell:
         "python scripts/prepare_prompts.py {input.config:q} {output:q} 2> {log:q}"
 
@@ -92,6 +100,8 @@ rule measure_prompts:
         texts=lambda wildcards: digest(
             [(row.text, row.term) for row in study_prompts().rows]
         ),
+    message:
+        "Measuring the prompts under {wildcards.pair}"
     shell:
         "python scripts/measure_prompts.py {input.config:q} {input.prompts:q} {wildcards.pair:q} {output:q}"
         " 2> {log:q}"

@@ -10,7 +10,7 @@ rule write_report:
         prompt_table="<results>/study/tables/prompts.csv",
         done=lambda wildcards: [file for cell in cells() for file in done_files(cell)],
         figures=[f"<results>/figures/{cell.folder}/index.json" for cell in REPORTED],
-        code=sources("src/specgap/report/**/*"),
+        code=sources("src/specgap/report/*.py", "src/specgap/report/templates/*"),
     output:
         report="<results>/report.html",
         methods="<results>/methods.md",
@@ -23,8 +23,10 @@ rule write_report:
         study=fixed(
             STUDY.model_dump_json(exclude={"results", "resources_folder", "shards"})
         ),
+    message:
+        "Writing report, methods and references"
     shell:
-        "python scripts/write_report.py {input.config:q} {input.prompts:q} 2> {log:q}"
+        "python scripts/write_report.py {input.config:q} {input.prompts:q} {input.done:q} 2> {log:q}"
 
 
 rule report:

@@ -1,7 +1,7 @@
 """Tables: rates, differences and distributions as CSV, what a paper prints also as LaTeX."""
 
 
-rule tabulate:
+rule tabulate_cell:
     input:
         config=ancient("<results>/study/config.json"),
         prompts="<results>/study/prompts.parquet",
@@ -16,11 +16,13 @@ rule tabulate:
             for name in table_names.cell_table_names(grouping_names())
         ],
     log:
-        "<logs>/tabulate/{pair}/{decoding}/{setting}.log",
+        "<logs>/tabulate_cell/{pair}/{decoding}/{setting}.log",
     conda:
         "../../envs/analysis.yaml"
+    message:
+        "Writing tables of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/tabulate.py {input.config:q} {input.prompts:q} {input.vocabulary:q} {input.state:q}"
+        "python scripts/tabulate_cell.py {input.config:q} {input.prompts:q} {input.vocabulary:q} {input.state:q}"
         " {wildcards.decoding:q} $(dirname {output[0]:q}) {input.done:q} 2> {log:q}"
 
 
@@ -47,6 +49,8 @@ rule tabulate_settings:
         settings=lambda wildcards: [
             s.model_dump_json() for s in STUDY.settings_of(wildcards.decoding)
         ],
+    message:
+        "Writing tables over all settings of {wildcards.pair}, {wildcards.decoding}"
     shell:
         "python scripts/tabulate_settings.py {input.config:q} {input.prompts:q} {wildcards.decoding:q}"
         " $(dirname {output[0]:q}) {input.states:q} 2> {log:q}"
@@ -62,6 +66,8 @@ rule tabulate_prompts:
         "<logs>/tabulate_prompts.log",
     conda:
         "../../envs/analysis.yaml"
+    message:
+        "Writing the table of prompts"
     shell:
         "python scripts/tabulate_prompts.py {input.prompts:q} $(dirname {output[0]:q}) 2> {log:q}"
 

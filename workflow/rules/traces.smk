@@ -44,6 +44,8 @@ rule collect_traces:
         gpu=STUDY.resources.gpu,
     params:
         identity=trace_identity,
+    message:
+        "Tracing {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}, job {wildcards.job}"
     shell:
         "python scripts/collect_traces.py {input.config:q} {input.prompts:q} {wildcards.pair:q}"
         " {wildcards.decoding:q} {wildcards.setting:q} {wildcards.job:q} 2> >(tee {log:q} >&2)"
