@@ -26,10 +26,10 @@ figures: .venv/.ready ## the whole figure set of the embedded study, and results
 
 test: .venv/.rust_agg ## everything a reader may rely on
 	cargo test --locked --quiet --manifest-path rust_agg/Cargo.toml
-	pytest -n $(CORES) --dist worksteal
+	pytest -n $(CORES) --dist loadgroup
 
 quick: .venv/.rust_agg ## while editing
-	pytest -q -n $(CORES) --dist worksteal -m "not slow"
+	pytest -q -n $(CORES) --dist loadgroup -m "not slow"
 
 check: .venv/.ready ## formats, lints, types
 	ruff format --check .

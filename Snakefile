@@ -29,7 +29,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    check.mark_results(Path(STUDY.results))
+    check.start_results(STUDY, Path(CONFIG_FILE))
 
 
 rule all:

@@ -8,17 +8,18 @@ import typer
 from specgap.config import load
 from specgap.errors import one_sentence
 from specgap.layout import Cell, find_job
-from specgap.prompts import read_prompts
+from specgap.prompts import load_prompts
 from specgap.trace.collect import collect_job
 
 
-def main(config: Path, prompts: Path, pair: str, decoding: str, setting: str, job: str) -> None:
-    study, known = load(config), read_prompts(prompts)
+def main(config: Path, pair: str, decoding: str, setting: str, job: str) -> None:
+    study = load(config)
+    prompts = load_prompts(study)
     collect_job(
         study,
         Cell(pair, decoding, setting),
-        find_job(study, decoding, setting, known.distinct, job),
-        known.texts,
+        find_job(study, decoding, setting, prompts.distinct, job),
+        prompts.texts,
         results=Path(study.results),
         log=lambda line: print(line, file=sys.stderr, flush=True),
     )

@@ -7,11 +7,12 @@ import typer
 from specgap.config import load
 from specgap.errors import one_sentence
 from specgap.models.measure import write_measures
-from specgap.prompts import read_prompts
+from specgap.prompts import load_prompts
 
 
-def main(config: Path, prompts: Path, pair: str, measures: Path, vocabulary: Path) -> None:
-    write_measures(load(config), pair, read_prompts(prompts), measures=measures, vocabulary=vocabulary)
+def main(config: Path, pair: str, measures: Path, vocabulary: Path) -> None:
+    study = load(config)
+    write_measures(study, pair, load_prompts(study), measures=measures, vocabulary=vocabulary)
 
 
 if __name__ == "__main__":

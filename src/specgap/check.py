@@ -7,6 +7,7 @@ from typing import Any
 from specgap import prompts as prompt_sets
 from specgap.config import Study, load, parse
 from specgap.errors import ConfigError
+from specgap.files import write_text
 from specgap.models import check_prompts
 from specgap.models.source import check_source
 from specgap.settings import Model
@@ -53,10 +54,12 @@ def notices(checked: Study) -> list[str]:
     ]
 
 
-def mark_results(folder: Path) -> None:
-    """Mark a folder as specgap's."""
+def start_results(checked: Study, config: Path) -> None:
+    """Mark the results folder as specgap's, and write the config that every script reads."""
+    folder = Path(checked.results)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).touch()
+    write_text(config, checked.model_dump_json() + "\n")
 
 
 def _checked(parsed: Study) -> Study:

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from specgap.errors import ConfigError
-from specgap.files import write_text
 from specgap.names import check_name
 from specgap.settings import Block, Decoding, Model, Pair, PromptFormat, Setting
 from specgap.validation import read_yaml, validated
@@ -211,7 +210,9 @@ class Study(Block):
         pairs = value.get("pairs", {"demo": "demo"})
         if isinstance(pairs, Mapping):
             folder = f"{value.get('resources_folder', 'resources')}/models/demo"
-            demo = {"target": f"./{folder}/target", "draft": f"./{folder}/draft"}
+            if not folder.startswith(("/", "./", "../", "~")):
+                folder = f"./{folder}"  # a path, so that no hub id can be meant
+            demo = {"target": f"{folder}/target", "draft": f"{folder}/draft"}
             value["pairs"] = {name: demo if pair == "demo" else pair for name, pair in pairs.items()}
         return value
 
@@ -314,11 +315,6 @@ def parse(raw: Any, *, source: str) -> Study:
     return validated(Study, {} if raw is None else raw, source=source)
 
 
-def write(study: str, path: Path) -> None:
-    """Write a study, given as JSON, whole or not at all."""
-    write_text(path, study + "\n")
-
-
 __all__ = [
     "OVERALL",
     "Bins",
@@ -333,5 +329,4 @@ __all__ = [
     "Study",
     "load",
     "parse",
-    "write",
 ]

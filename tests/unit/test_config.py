@@ -54,7 +54,10 @@ BAD = {
         "decodings.best: greedy decoding with",
     ),
     "a threshold of one": ({"settings": [constant(5, confidence_threshold=1.0)]}, "wanted less than 1"),
-    "carried state without a state": ({"settings": [constant(5, carry_state=True)]}, "wanted it with heuristic"),
+    "carried state without a state": (
+        {"settings": [constant(5, carry_state=True)]},
+        "wanted it with heuristic",
+    ),
     "two settings of one name": ({"settings": [constant(5), constant(5)]}, "two settings named 'constant-5'"),
     "no settings": ({"settings": []}, "no settings; wanted at least one"),
     "no pairs": ({"pairs": {}}, "no pairs; wanted at least one"),
@@ -72,7 +75,10 @@ BAD = {
     "no groupings": ({"groupings": []}, "no groupings; wanted at least one"),
     "files and a dataset": ({"prompts": {"files": ["a.csv"], "dataset": "b"}}, "files and dataset together"),
     "no prompt files": ({"prompts": []}, "prompts: no files; wanted at least one"),
-    "an odd number of bins of p − q": ({"bins": {"difference": 81}}, "81 bins of p − q; wanted an even number"),
+    "an odd number of bins of p − q": (
+        {"bins": {"difference": 81}},
+        "81 bins of p − q; wanted an even number",
+    ),
     "a device that does not exist": ({"device": "tpu"}, "device is 'tpu'"),
     "a model argument that is not allowed": (
         {"pairs": {"a": {"target": {"source": "x", "model_kwargs": {"code": "y"}}, "draft": "z"}}},
@@ -121,20 +127,29 @@ def test_a_missing_config_is_named(tmp_path: Path) -> None:
         load(tmp_path / "nowhere.yaml")
 
 
-@pytest.mark.parametrize("file", ["config/config.yaml", *sorted(map(str, ROOT.glob("config/examples/*.yaml")))])
+@pytest.mark.parametrize(
+    "file", ["config/config.yaml", *sorted(map(str, ROOT.glob("config/examples/*.yaml")))]
+)
 def test_every_config_of_the_repository_is_valid(file: str) -> None:
     assert list(load(ROOT / file).cells())
 
 
 def test_settings_are_named_by_their_numbers() -> None:
     assert study(settings=[constant(5, confidence_threshold=0.25)]).settings[0].name == "constant-5-t0.25"
-    heuristic = {"schedule": "heuristic", "num_assistant_tokens": 3, "carry_state": True, "collector": "assisted"}
+    heuristic = {
+        "schedule": "heuristic",
+        "num_assistant_tokens": 3,
+        "carry_state": True,
+        "collector": "assisted",
+    }
     assert study(settings=[heuristic]).settings[0].name == "heuristic-3-carried-assisted"
     assert study(settings=[constant(5, name="mine")]).settings[0].name == "mine"
 
 
 def test_settings_that_the_length_limit_makes_equal_are_named() -> None:
-    short = study(decodings={"short": {"max_new_tokens": 10}}, settings=[constant(5), constant(9), constant(20)])
+    short = study(
+        decodings={"short": {"max_new_tokens": 10}}, settings=[constant(5), constant(9), constant(20)]
+    )
     assert short.settings_that_cannot_differ() == [("short", ["constant-9", "constant-20"])]
     longer = study(decodings={"long": {"max_new_tokens": 48}}, settings=[constant(5), constant(20)])
     assert longer.settings_that_cannot_differ() == []

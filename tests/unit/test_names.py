@@ -9,7 +9,20 @@ from hypothesis import strategies as st
 from specgap.errors import ConfigError, PromptError
 from specgap.names import check_name, file_name, file_names
 
-HOSTILE = ["a b", "a/b", "../../etc", "it's", 'say "x"', "🏳️‍🌈", "two\nlines", "..", "", "x" * 300, "; rm -rf /", "$(id)"]
+HOSTILE = [
+    "a b",
+    "a/b",
+    "../../etc",
+    "it's",
+    'say "x"',
+    "🏳️‍🌈",
+    "two\nlines",
+    "..",
+    "",
+    "x" * 300,
+    "; rm -rf /",
+    "$(id)",
+]
 
 
 @pytest.mark.parametrize("name", ["female", "queer_gender_pronoun", "Group.1", "a-b"])

@@ -27,7 +27,9 @@ def keys_of(value: object) -> set[str]:
 
 
 def test_every_key_of_the_embedded_config_has_a_row() -> None:
-    rows = {line.split("`")[1].rsplit(".", 1)[-1] for line in markdown().splitlines() if line.startswith("| `")}
+    rows = {
+        line.split("`")[1].rsplit(".", 1)[-1] for line in markdown().splitlines() if line.startswith("| `")
+    }
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     named_by_the_user = {"demo", "sampled", "greedy"}
     assert keys_of(config) - named_by_the_user <= {row.split("[]")[0] for row in rows}

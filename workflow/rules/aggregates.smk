@@ -27,7 +27,6 @@ rule build_rust_agg:
 
 rule aggregate:
     input:
-        config=ancient("<results>/study/config.json"),
         prompts="<results>/study/prompts.parquet",
         done=done_files,
         rust_agg="<resources>/build/rust_agg",
@@ -44,4 +43,4 @@ rule aggregate:
     message:
         "Counting {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/aggregate.py {input.config:q} {input.prompts:q} {output:q} {input.done:q} 2> {log:q}"
+        "python scripts/aggregate.py {CONFIG_FILE:q} {input.prompts:q} {output:q} {input.done:q} 2> {log:q}"

@@ -30,6 +30,10 @@ with one_sentence():
     STUDY = check.study(config, source=CONFIG_SOURCE)
     FIGURES = load_specs(Path("config/figures.yaml"))
 
+# What the scripts read; written when a run starts, since a rule for it would hide what else has changed: Snakemake
+# looks at no params of a job behind one that runs, and `ancient` keeps that one from running it.
+CONFIG_FILE = f"{STUDY.results}/study/config.json"
+
 for notice in check.notices(STUDY):
     logger.warning(f"specgap: {notice}")
 
@@ -77,6 +81,12 @@ def study_prompts():
     elif STUDY.prompts.dataset:
         checkpoints.fetch_dataset.get()
     return _load_prompts()
+
+
+def prompt_files(wildcards):
+    """Return the prompt files for a rule whose params say which texts matter: groups may change at no cost."""
+    study_prompts()
+    return ancient([str(file) for file in prompt_sets.source_files(STUDY)])
 
 
 def grouping_names():

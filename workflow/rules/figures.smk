@@ -66,7 +66,6 @@ def figure_code(wildcards):
 
 rule draw_figures:
     input:
-        config=ancient("<results>/study/config.json"),
         prompts="<results>/study/prompts.parquet",
         tables=[
             f"<results>/tables/{{pair}}/{{decoding}}/{{setting}}/{name}"
@@ -88,7 +87,7 @@ rule draw_figures:
     message:
         "Drawing {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/draw_figures.py {input.config:q} {input.prompts:q} {params.specs:q}"
+        "python scripts/draw_figures.py {CONFIG_FILE:q} {input.prompts:q} {params.specs:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} {wildcards.setting:q} 2> {log:q}"
 
 
@@ -102,7 +101,6 @@ use rule draw_figures as draw_figures_greedy with:
 
 rule draw_settings_figures:
     input:
-        config=ancient("<results>/study/config.json"),
         prompts="<results>/study/prompts.parquet",
         tables=[
             f"<results>/tables/{{pair}}/{{decoding}}/all/{name}"
@@ -121,13 +119,12 @@ rule draw_settings_figures:
     message:
         "Drawing all settings of {wildcards.pair}, {wildcards.decoding}"
     shell:
-        "python scripts/draw_figures.py {input.config:q} {input.prompts:q} {params.specs:q}"
+        "python scripts/draw_figures.py {CONFIG_FILE:q} {input.prompts:q} {params.specs:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} all 2> {log:q}"
 
 
 rule draw_figure:
     input:
-        config=ancient("<results>/study/config.json"),
         prompts="<results>/study/prompts.parquet",
         tables=figure_tables,
         code=figure_code,
@@ -145,7 +142,7 @@ rule draw_figure:
     message:
         "Drawing {wildcards.figure} of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/draw_figures.py {input.config:q} {input.prompts:q} {params.spec:q}"
+        "python scripts/draw_figures.py {CONFIG_FILE:q} {input.prompts:q} {params.spec:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} {wildcards.setting:q} --only {wildcards.figure:q} 2> {log:q}"
 
 

@@ -2,25 +2,9 @@
 
 
 localrules:
-    write_config,
     fetch_honest,
     fetch_dataset,
     prepare_prompts,
-
-
-rule write_config:
-    output:
-        "<results>/study/config.json",
-    log:
-        "<logs>/write_config.log",
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        study=fixed(STUDY.model_dump_json()),
-    message:
-        "Writing the checked config"
-    shell:
-        "python scripts/write_config.py {params.study:q} {output:q} 2> {log:q}"
 
 
 checkpoint fetch_honest:
@@ -40,8 +24,6 @@ checkpoint fetch_honest:
 
 
 checkpoint fetch_dataset:
-    input:
-        config=ancient("<results>/study/config.json"),
     output:
         str(prompt_sets.dataset_file(Path(STUDY.resources_folder), STUDY.prompts)),
     log:
@@ -53,12 +35,11 @@ checkpoint fetch_dataset:
     message:
         "Fetching the dataset of prompts"
     shell:
-        "python scripts/fetch_dataset.py {input.config:q} {output:q} 2> {log:q}"
+        "python scripts/fetch_dataset.py {CONFIG_FILE:q} {output:q} 2> {log:q}"
 
 
 rule prepare_prompts:
     input:
-        config=ancient("<results>/study/config.json"),
         files=lambda wildcards: [str(file) for file in prompt_sets.source_files(STUDY)],
     output:
         "<results>/study/prompts.parquet",
@@ -75,13 +56,12 @@ rule prepare_prompts:
     message:
         "Preparing the prompts"
     shell:
-        "python scripts/prepare_prompts.py {input.config:q} {output:q} 2> {log:q}"
+        "python scripts/prepare_prompts.py {CONFIG_FILE:q} {output:q} 2> {log:q}"
 
 
 rule measure_prompts:
     input:
-        config=ancient("<results>/study/config.json"),
-        prompts=ancient("<results>/study/prompts.parquet"),
+        prompts=prompt_files,
         models=model_files,
     output:
         measures="<results>/prompts/{pair}.parquet",
@@ -103,5 +83,5 @@ rule measure_prompts:
     message:
         "Measuring the prompts under {wildcards.pair}"
     shell:
-        "python scripts/measure_prompts.py {input.config:q} {input.prompts:q} {wildcards.pair:q} {output:q}"
+        "python scripts/measure_prompts.py {CONFIG_FILE:q} {wildcards.pair:q} {output:q}"
         " 2> {log:q}"

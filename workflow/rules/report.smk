@@ -5,7 +5,6 @@ REPORTED = [*cells(drawn=True), *settings_cells()]
 
 rule write_report:
     input:
-        config=ancient("<results>/study/config.json"),
         prompts="<results>/study/prompts.parquet",
         prompt_table="<results>/study/tables/prompts.csv",
         done=lambda wildcards: [file for cell in cells() for file in done_files(cell)],
@@ -26,7 +25,7 @@ rule write_report:
     message:
         "Writing report, methods and references"
     shell:
-        "python scripts/write_report.py {input.config:q} {input.prompts:q} {input.done:q} 2> {log:q}"
+        "python scripts/write_report.py {CONFIG_FILE:q} {input.prompts:q} {input.done:q} 2> {log:q}"
 
 
 rule report:

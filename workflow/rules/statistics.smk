@@ -3,7 +3,6 @@
 
 rule tabulate_cell:
     input:
-        config=ancient("<results>/study/config.json"),
         prompts="<results>/study/prompts.parquet",
         vocabulary="<results>/prompts/{pair}.vocabulary.parquet",
         state="<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
@@ -22,13 +21,12 @@ rule tabulate_cell:
     message:
         "Writing tables of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/tabulate_cell.py {input.config:q} {input.prompts:q} {input.vocabulary:q} {input.state:q}"
+        "python scripts/tabulate_cell.py {CONFIG_FILE:q} {input.prompts:q} {input.vocabulary:q} {input.state:q}"
         " {wildcards.decoding:q} $(dirname {output[0]:q}) {input.done:q} 2> {log:q}"
 
 
 rule tabulate_settings:
     input:
-        config=ancient("<results>/study/config.json"),
         prompts="<results>/study/prompts.parquet",
         states=lambda wildcards: [
             f"{STUDY.results}/aggregates/{wildcards.pair}/{wildcards.decoding}/{setting.name}/state.rust_agg"
@@ -52,7 +50,7 @@ rule tabulate_settings:
     message:
         "Writing tables over all settings of {wildcards.pair}, {wildcards.decoding}"
     shell:
-        "python scripts/tabulate_settings.py {input.config:q} {input.prompts:q} {wildcards.decoding:q}"
+        "python scripts/tabulate_settings.py {CONFIG_FILE:q} {input.prompts:q} {wildcards.decoding:q}"
         " $(dirname {output[0]:q}) {input.states:q} 2> {log:q}"
 
 

@@ -29,9 +29,7 @@ def trace_identity(wildcards):
 
 rule collect_traces:
     input:
-        config=ancient("<results>/study/config.json"),
-        # Which prompts matter stands in `params`, so that another grouping traces nothing anew.
-        prompts=ancient("<results>/study/prompts.parquet"),
+        prompts=prompt_files,
         models=model_files,
     output:
         "<results>/traces/{pair}/{decoding}/{setting}/{job}.done.json",
@@ -47,5 +45,5 @@ rule collect_traces:
     message:
         "Tracing {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}, job {wildcards.job}"
     shell:
-        "python scripts/collect_traces.py {input.config:q} {input.prompts:q} {wildcards.pair:q}"
+        "python scripts/collect_traces.py {CONFIG_FILE:q} {wildcards.pair:q}"
         " {wildcards.decoding:q} {wildcards.setting:q} {wildcards.job:q} 2> >(tee {log:q} >&2)"

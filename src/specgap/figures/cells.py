@@ -1,0 +1,72 @@
+"""The figures of a study's cells: which there are, the facts they bear, and where they lie."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from specgap.config import Study
+from specgap.errors import ConfigError
+from specgap.figures.draw import Outcome, draw_many, draw_one
+from specgap.figures.facts import CellFacts, counted_in_cell, counted_over_settings
+from specgap.figures.plan import Plan, figures_of_cell, figures_of_settings
+from specgap.figures.spec import Spec
+from specgap.layout import ALL_SETTINGS, Cell
+from specgap.prompts import PromptSet
+
+
+def cell_facts(study: Study, cell: Cell, prompts: PromptSet) -> CellFacts:
+    """Return the facts that stand in every figure of a cell; its tables have been written."""
+    tables = Path(study.results) / "tables" / cell.folder
+    over_settings = cell.setting == ALL_SETTINGS
+    counted = counted_over_settings(tables) if over_settings else counted_in_cell(tables)
+    pair = study.pairs[cell.pair]
+    return CellFacts(
+        pair=cell.pair,
+        target=pair.target.name,
+        draft=pair.draft.name,
+        decoding=cell.decoding,
+        mode=study.decodings[cell.decoding].mode,
+        setting=cell.setting,
+        grouping=prompts.groupings[0],
+        n_prompts=counted.n_prompts,
+        n_judged=counted.n_judged,
+        acceptance_rate=counted.acceptance_rate,
+        acceptance_rate_to=counted.acceptance_rate_to,
+        n_settings=counted.n_settings,
+        over_confident_ratio=study.over_confident_ratio,
+        pilot=prompts.pilot,
+    )
+
+
+def draw_cell(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spec]) -> Outcome:
+    """Draw those of a cell's figures that have changed, and its `index.json`."""
+    folder = Path(study.results) / "figures" / cell.folder
+    return draw_many(
+        _plan(study, cell, prompts, specs),
+        folder,
+        tables_folder=Path(study.results) / "tables" / cell.folder,
+        facts=cell_facts(study, cell, prompts),
+        index=folder / "index.json",
+    )
+
+
+def draw_named(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spec], stem: str) -> None:
+    """Draw the one figure of a cell that has this file name (without ending)."""
+    plan = _plan(study, cell, prompts, specs)
+    if stem not in plan:
+        raise ConfigError(f"{cell.folder} has no figure {stem!r}; wanted one of {', '.join(plan)}")
+    spec, group = plan[stem]
+    draw_one(
+        stem,
+        spec,
+        group,
+        Path(study.results) / "figures" / cell.folder,
+        tables_folder=Path(study.results) / "tables" / cell.folder,
+        facts=cell_facts(study, cell, prompts),
+    )
+
+
+def _plan(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spec]) -> Plan:
+    mode = study.decodings[cell.decoding].mode
+    if cell.setting == ALL_SETTINGS:
+        return figures_of_settings(specs, mode)
+    return figures_of_cell(specs, prompts.groups_of(prompts.groupings[0]), mode)

@@ -1,0 +1,57 @@
+"""What a figure may rest on: the columns of each table, and the module of each kind. No heavy import."""
+
+_RATES = (
+    "acceptance_rate acceptance_rate_prompt_mean draft_acceptance_rate token_acceptance_ratio "
+    "block_efficiency gamma_mean share_cut overlap"
+)
+_COUNTS = (
+    "n_prompts n_prompts_unjudged n_terms n_templates n_rounds n_drafted n_judged n_accepted n_rejected "
+    "n_discarded n_emitted"
+)
+_SURER = (
+    "n_surer_accepted n_surer_rejected surer_rate n_over_confident_accepted n_over_confident_rejected "
+    "severity entropy mode pilot note"
+)
+
+#: Table to its columns. A table of another grouping, `name--grouping`, has those of `name`.
+COLUMNS: dict[str, frozenset[str]] = {
+    name: frozenset(columns.split())
+    for name, columns in {
+        "acceptance": f"group {_COUNTS} {_RATES} {_SURER}",
+        "acceptance_by_position": "group position n_judged n_accepted conditional_acceptance survival "
+        "n_prompts",
+        "group_differences": "group_a group_b acceptance_rate_a acceptance_rate_b difference difference_pp "
+        "odds_ratio ratio n_terms_a n_terms_b headline claim note",
+        "surer_tokens": "group verdict token text count n_prompts mean_p mean_q replaced_by example",
+        "histograms": "group verdict quantity bin low high count",
+        "joint_histogram": "group verdict p_low p_high q_low q_high count",
+        "calibration": "bin low high n_judged n_accepted acceptance_rate mean_min_ratio band_low band_high",
+    }.items()
+}
+
+_SCHEDULE = "setting schedule num_assistant_tokens confidence_threshold carry_state grouping group"
+
+#: The same for the tables over all settings, which lie in the folder `all`.
+SETTINGS_COLUMNS: dict[str, frozenset[str]] = {
+    name: frozenset(columns.split())
+    for name, columns in {
+        "settings": f"{_SCHEDULE} {_COUNTS} {_RATES} {_SURER}",
+        "histograms": "setting verdict quantity bin low high count share",
+    }.items()
+}
+
+#: Kind to the module of `specgap.figures` that draws it.
+KINDS: dict[str, str] = {
+    "probabilities": "probabilities",
+    "probabilities_by_group": "probabilities",
+    "probabilities_by_setting": "settings",
+    "likelihood_difference": "difference",
+    "largest_difference": "difference",
+    "surer_draft_tokens": "surer",
+    "acceptance_by_group": "acceptance",
+    "conditional_acceptance": "position",
+    "difference_matrix": "matrix",
+    "joint_probabilities": "joint",
+    "calibration": "calibration",
+    "schedule_sweep": "settings",
+}

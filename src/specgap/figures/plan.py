@@ -1,0 +1,57 @@
+"""Which figures a cell has, under which file names, and which source files each rests on. No heavy import."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from specgap.figures.columns import KINDS
+from specgap.figures.spec import Mode, Spec
+from specgap.names import file_name
+
+_FOLDER = Path(__file__).parent
+#: Source files that every figure rests on.
+_SHARED = (
+    "draw.py",
+    "facts.py",
+    "frame.py",
+    "paper.mplstyle",
+    "registry.py",
+    "save.py",
+    "style.py",
+    "text.py",
+)
+
+#: A file name without its ending, to the figure's entry and its group (None where it shows all groups).
+Plan = dict[str, tuple[Spec, str | None]]
+
+
+def applies(spec: Spec, mode: Mode) -> bool:
+    """Say whether a figure means anything under a decoding mode (`calibration` does not under greedy)."""
+    return mode in spec.modes
+
+
+def figures_of_cell(specs: Iterable[Spec], groups: Sequence[str], mode: Mode) -> Plan:
+    """Return the figures of one pair × decoding × setting; `groups` are those of the main grouping."""
+    plan: Plan = {}
+    for spec in specs:
+        if spec.scope == "settings" or not applies(spec, mode):
+            continue
+        if spec.scope == "cell":
+            plan[spec.id] = (spec, None)
+        else:
+            plan |= {f"{spec.id}_{file_name(group)}": (spec, group) for group in groups}
+    return plan
+
+
+def figures_of_settings(specs: Iterable[Spec], mode: Mode) -> Plan:
+    """Return the figures over all settings of one pair × decoding."""
+    return {spec.id: (spec, None) for spec in specs if spec.scope == "settings" and applies(spec, mode)}
+
+
+def code_files(kind: str) -> list[Path]:
+    """Return the source files that a figure of this kind rests on."""
+    return [_FOLDER / name for name in sorted({*_SHARED, f"{KINDS[kind]}.py"})]
+
+
+def table_files(spec: Spec, folder: Path) -> list[Path]:
+    """Return the CSV files in `folder` that a figure reads."""
+    return [folder / f"{table}.csv" for table in spec.tables]

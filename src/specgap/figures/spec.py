@@ -1,0 +1,138 @@
+"""One entry of `config/figures.yaml`: what is drawn, from which columns and under which words. Light."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from string import Formatter
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from specgap.errors import ConfigError
+from specgap.figures.columns import COLUMNS, KINDS, SETTINGS_COLUMNS
+from specgap.names import check_name
+
+Mode = Literal["sampled", "greedy"]
+
+#: What a caption or an alt text may name in braces; `facts.fill` fills them in.
+PLACEHOLDERS = frozenset(
+    {
+        *("pair", "target", "draft", "decoding", "mode", "setting", "grouping", "group"),
+        *("n_prompts", "n_judged", "acceptance_rate", "over_confident_ratio"),
+    }
+)
+
+
+class Spec(BaseModel):
+    """A figure's entry. `columns` are those of `table`; `beside` names further tables with theirs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    id: str = Field(min_length=1)
+    kind: str
+    title: str = Field(min_length=1)
+    table: str
+    columns: list[str] = Field(min_length=1)
+    beside: dict[str, list[str]] = Field(default_factory=dict)
+    verdicts: list[Literal["accepted", "rejected"]] = Field(default=["accepted", "rejected"], min_length=1)
+    modes: list[Mode] = Field(default=["sampled", "greedy"], min_length=1)
+    scope: Literal["cell", "group", "settings"] = "cell"
+    timing: bool = False
+    caption: str = Field(min_length=1)
+    alt: str = Field(min_length=1)
+
+    @property
+    def tables(self) -> dict[str, list[str]]:
+        """Every table the figure reads, with the columns it needs."""
+        return {self.table: self.columns, **self.beside}
+
+    @field_validator("id")
+    @classmethod
+    def _is_a_file_name(cls, value: str) -> str:
+        return check_name(value, what="a figure")
+
+    @field_validator("kind")
+    @classmethod
+    def _is_registered(cls, value: str) -> str:
+        if value not in KINDS:
+            raise ValueError(f"no figure of kind {value!r}; wanted one of {', '.join(KINDS)}")
+        return value
+
+    @field_validator("caption", "alt")
+    @classmethod
+    def _names_known_placeholders(cls, value: str) -> str:
+        text = " ".join(value.split())
+        for _, name, form, conversion in Formatter().parse(text):
+            if name is not None and (name not in PLACEHOLDERS or form or conversion):
+                raise ValueError(f"placeholder {{{name}}}; wanted one of {', '.join(sorted(PLACEHOLDERS))}")
+        return text
+
+    @model_validator(mode="after")
+    def _columns_are_declared(self) -> "Spec":
+        known = SETTINGS_COLUMNS if self.scope == "settings" else COLUMNS
+        for table, columns in self.tables.items():
+            name = table.split("--")[0]
+            if name not in known:
+                raise ValueError(
+                    f"no table {table!r} for scope {self.scope}; wanted one of {', '.join(known)}"
+                )
+            for column in columns:
+                if column not in known[name]:
+                    raise ValueError(
+                        f"table {table!r} has no column {column!r}; it has {', '.join(sorted(known[name]))}"
+                    )
+        if self.scope != "group" and "{group}" in self.caption + self.alt:
+            raise ValueError("placeholder {group}; wanted it with scope group only")
+        return self
+
+
+def load_specs(path: Path) -> tuple[Spec, ...]:
+    """Read the list of figures; a `ConfigError` names the file, the figure and what is wrong with it."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"figure file {path} cannot be read ({error}); wanted a YAML list of figures"
+        ) from error
+    if not isinstance(raw, list) or not raw:
+        raise ConfigError(f"figure file {path} holds {type(raw).__name__}; wanted a list of figures")
+    specs: dict[str, Spec] = {}
+    for place, entry in enumerate(raw, start=1):
+        spec = _parse(entry, source=f"{path}, figure {_name(entry, place)}")
+        if spec.id in specs:
+            raise ConfigError(f"{path}: two figures with id {spec.id!r}; wanted each id once")
+        specs[spec.id] = spec
+    return tuple(specs.values())
+
+
+def specs_from_json(text: str) -> tuple[Spec, ...]:
+    """Read entries back from the JSON list that a workflow passes on as a parameter."""
+    return tuple(_parse(entry, source="figures") for entry in json.loads(text))
+
+
+def _name(entry: Any, place: int) -> str:
+    return repr(entry["id"]) if isinstance(entry, Mapping) and "id" in entry else f"number {place}"
+
+
+def _parse(entry: Any, *, source: str) -> Spec:
+    try:
+        return Spec.model_validate(entry)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_sentence(error)}") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; wanted one of {', '.join(Spec.model_fields)}"
+    if first["type"] == "missing":
+        return f"{key} is missing; wanted it to be set"
+    if first["type"] == "value_error":
+        return f"{key + ': ' if key else ''}{first['ctx']['error']}"
+    return (
+        f"{key or 'the entry'} is {first['input']!r}; wanted {first['msg'].removeprefix('Input should be ')}"
+    )

@@ -1,0 +1,153 @@
+"""A pair of models, checked without its weights and then loaded, ready to be traced."""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from specgap.errors import ModelError
+from specgap.models.device import choose_device, device_name
+from specgap.models.encoding import encode
+from specgap.models.folders import weights_format
+from specgap.models.source import open_config, open_tokenizer, open_weights, revision_of
+from specgap.models.vocabulary import check_vocabularies, cut_head, head_rows, shared_size
+from specgap.settings import Model, Pair, PromptFormat
+
+#: Context length of a model that states none (ALiBi, state-space models).
+UNLIMITED = 2**31 - 1
+_LENGTH_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
+
+
+@dataclass(frozen=True)
+class ReadyPair:
+    """Two loaded models with one vocabulary: in eval mode, without gradients, on their device."""
+
+    target: Any
+    draft: Any
+    tokenizer: Any  # the target's
+    vocabulary_size: int
+    context_length: int  # in tokens, the smaller of the two
+    eos_token_ids: tuple[int, ...]  # the target's; empty where it has none
+    facts: dict[str, Any] = field(default_factory=dict)  # JSON values
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What a pair tells without its weights."""
+
+    configs: tuple[Any, Any]
+    tokenizer: Any
+    vocabulary_size: int
+    context_length: int
+
+
+def check_pair(pair: Pair) -> None:
+    """Refuse, without loading weights, a pair that is missing, unsafe, not causal or of two vocabularies."""
+    _open(pair)
+
+
+def check_prompts(
+    pair: Pair, texts: Iterable[str], prompt_format: PromptFormat, *, max_new_tokens: int
+) -> None:
+    """Refuse, without loading weights, the first prompt that has no tokens or exceeds the pair's context."""
+    opened = _open(pair)
+    for text in texts:
+        n_tokens = len(encode(opened.tokenizer, text, prompt_format))
+        check_length(text, n_tokens, max_new_tokens=max_new_tokens, context_length=opened.context_length)
+
+
+def check_length(text: str, n_tokens: int, *, max_new_tokens: int, context_length: int) -> None:
+    """Refuse a prompt that leaves no room for `max_new_tokens` in the context (all in tokens)."""
+    if n_tokens + max_new_tokens <= context_length:
+        return
+    start = text if len(text) <= 40 else f"{text[:39]}…"
+    raise ModelError(
+        f"prompt {start!r} has {n_tokens} tokens and decoding adds up to {max_new_tokens}, "
+        f"{n_tokens + max_new_tokens} in all; wanted at most the {context_length} that both models can hold"
+    )
+
+
+def context_length(config: Any) -> int:
+    """Return how many tokens a model can hold by its config, or `UNLIMITED`."""
+    text_config = config.get_text_config()
+    for key in _LENGTH_KEYS:
+        value = getattr(text_config, key, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return UNLIMITED
+
+
+def ready_pair(pair: Pair, *, device: str, gpu_given: bool) -> ReadyPair:
+    """Load a pair onto its device; raise `ModelError` of one sentence for every way it cannot be used."""
+    chosen = choose_device(device, gpu_given=gpu_given)
+    opened = _open(pair)
+    models: list[Any] = []
+    facts: dict[str, Any] = {}
+    for role, model, config in zip(
+        ("target", "draft"), (pair.target, pair.draft), opened.configs, strict=True
+    ):
+        loaded, facts[role] = _load(model, config, size=opened.vocabulary_size, device=chosen)
+        models.append(loaded)
+    target, draft = models
+    eos = _eos_token_ids(target)
+    facts |= {
+        "vocabulary_size": opened.vocabulary_size,
+        "context_length": None if opened.context_length == UNLIMITED else opened.context_length,
+        "eos_token_ids": list(eos),
+        "device": chosen,
+        "device_name": device_name(chosen),
+        **_versions(),
+    }
+    return ReadyPair(
+        target, draft, opened.tokenizer, opened.vocabulary_size, opened.context_length, eos, facts
+    )
+
+
+def _open(pair: Pair) -> _Opened:
+    configs = (open_config(pair.target), open_config(pair.draft))
+    tokenizer, drafts_own = open_tokenizer(pair.target), open_tokenizer(pair.draft)
+    vocabulary = tokenizer.get_vocab()
+    check_vocabularies(pair, vocabulary, drafts_own.get_vocab())
+    heads = [int(config.get_text_config().vocab_size) for config in configs]
+    size = shared_size(pair, n_tokens=max(vocabulary.values()) + 1, target_head=heads[0], draft_head=heads[1])
+    return _Opened(configs, tokenizer, size, min(context_length(config) for config in configs))
+
+
+def _load(model: Model, config: Any, *, size: int, device: str) -> tuple[Any, dict[str, Any]]:
+    revision = revision_of(model, config)
+    loaded = open_weights(model, config, revision=revision)
+    if "device_map" not in model.model_kwargs:
+        loaded.to(device)
+    cut = cut_head(loaded, size)
+    loaded.eval().requires_grad_(False)
+    if head_rows(loaded) != size:
+        raise ModelError(f"model {model.source} has {head_rows(loaded)} logits after cutting; wanted {size}")
+    return loaded, {
+        "source": model.source,
+        "revision": revision,
+        "architecture": type(loaded).__name__,
+        "n_parameters": sum(parameter.numel() for parameter in loaded.parameters()),
+        "dtype": str(loaded.dtype).removeprefix("torch."),
+        "head": cut,
+        "weights": weights_format(model),
+        "trust_remote_code": model.trust_remote_code,
+        "allow_pickle": model.allow_pickle,
+        "model_kwargs": dict(model.model_kwargs),
+    }
+
+
+def _eos_token_ids(target: Any) -> tuple[int, ...]:
+    """Return the ids that `generate` stops at.
+
+    transformers takes them from generation_config.json, and from config.json only where that file is missing.
+    """
+    found = target.generation_config.eos_token_id
+    if found is None:
+        return ()
+    return (int(found),) if isinstance(found, int) else tuple(int(token) for token in found)
+
+
+def _versions() -> dict[str, Any]:
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
+    return {**versions, "sklearn_importable": importlib.util.find_spec("sklearn") is not None}

@@ -1,0 +1,153 @@
+"""What is read of a model, from a folder or the hub: config, tokenizer, weights, and their revision.
+
+Everything goes through transformers' own `from_pretrained`: without remote code and without pickle, unless
+the `Model` says otherwise.
+"""
+
+import os
+import socket
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from specgap.errors import ModelError
+from specgap.models.failures import one_sentence
+from specgap.models.folders import check_source, folder_of, folder_revision
+from specgap.settings import Model
+
+
+def revision_of(model: Model, config: Any) -> str:
+    """Return the commit of a hub model, taken from its loaded config, or the digest of a folder."""
+    folder = folder_of(model)
+    if folder is not None:
+        return folder_revision(folder)
+    commit = getattr(config, "_commit_hash", None)
+    if isinstance(commit, str):
+        return commit
+    raise ModelError(
+        f"hub model {model.source} came without a commit, so its trace could not say what it was made with; "
+        f"download it to a folder and give that folder's path"
+    )
+
+
+def open_config(model: Model) -> Any:
+    """Return a model's transformers config; refuse models that are not causal."""
+    from transformers import AutoConfig
+
+    check_source(model)
+    config = _read(model, "config", AutoConfig.from_pretrained, {})
+    _check_causal(model, config)
+    return config
+
+
+def open_tokenizer(model: Model) -> Any:
+    """Return a model's own tokenizer (fast where there is one)."""
+    from transformers import AutoTokenizer
+
+    check_source(model)
+    folder = folder_of(model)
+    # transformers makes an empty tokenizer up from config.json alone when no tokenizer file is there.
+    if folder is not None and not any(
+        file.is_file() for pattern in ("tokenizer*", "vocab*", "*.model") for file in folder.glob(pattern)
+    ):
+        raise ModelError(
+            f"model folder {model.source} has no tokenizer; wanted tokenizer.json beside config.json, "
+            f"as tokenizer.save_pretrained writes it"
+        )
+    return _read(model, "tokenizer", AutoTokenizer.from_pretrained, {})
+
+
+def open_weights(model: Model, config: Any, *, revision: str) -> Any:
+    """Return the model itself, on the device that `from_pretrained` chose.
+
+    `revision` is the one `revision_of` gave, so that a hub branch cannot move between config and weights.
+    """
+    from transformers import AutoModelForCausalLM
+
+    options: dict[str, Any] = {"config": config, "dtype": model.dtype}
+    options.update({str(key): value for key, value in model.model_kwargs.items()})
+    # None lets transformers take either format; True makes it refuse pickle.
+    options["use_safetensors"] = None if model.allow_pickle else True
+    if folder_of(model) is None:
+        options["revision"] = revision
+        return _read(model, "weights", AutoModelForCausalLM.from_pretrained, options)
+    with without_progress_bars():
+        return _read(model, "weights", AutoModelForCausalLM.from_pretrained, options)
+
+
+@contextmanager
+def without_progress_bars() -> Iterator[None]:
+    """Keep transformers from drawing bars: a folder is read in a moment, and they would only fill logs."""
+    from transformers.utils import logging as untyped
+
+    logging: Any = untyped
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _read(model: Model, what: str, read: Callable[..., Any], options: dict[str, Any]) -> Any:
+    folder = folder_of(model)
+    if folder is None:
+        # Without a network the hub's client retries for most of a minute before it looks into its cache.
+        options = {"local_files_only": _is_offline(), **options}
+        if model.revision is not None:
+            options = {"revision": model.revision, **options}
+    with one_sentence(model, what):
+        return read(
+            str(folder) if folder is not None else model.source,
+            trust_remote_code=model.trust_remote_code,
+            **options,
+        )
+
+
+@cache
+def _is_offline() -> bool:
+    """Say whether the hub's host is unknown here; behind a proxy only the client itself can tell."""
+    if any(name.lower() in ("https_proxy", "all_proxy") and value for name, value in os.environ.items()):
+        return False
+    host = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError:
+        return True
+    return False
+
+
+def _check_causal(model: Model, config: Any) -> None:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    kind = getattr(config, "model_type", "")
+    remote = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    architectures = list(getattr(config, "architectures", None) or [])
+    causal = [name for name in architectures if name.endswith(("ForCausalLM", "LMHeadModel"))]
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"model {model.source} is an encoder-decoder ({kind}); wanted a causal (decoder-only) model"
+        )
+    if (
+        not remote
+        and (
+            kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+            or (architectures and not _known_head(kind, architectures))
+        )
+        and not causal
+    ):
+        found = ", ".join(architectures) or kind or "unknown"
+        raise ModelError(
+            f"model {model.source} is not a causal language model ({found}); wanted a causal one"
+        )
+
+
+def _known_head(kind: str, architectures: list[str]) -> bool:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    known = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind)
+    names = {known} if isinstance(known, str) else set(known or ())
+    return bool(names.intersection(architectures))

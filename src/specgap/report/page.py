@@ -1,0 +1,245 @@
+"""The report: one HTML file with everything inside, readable without a network and without scripts."""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from specgap.errors import TableError
+from specgap.figures.facts import CellFacts, rate_text
+from specgap.files import write_text
+from specgap.report.images import Picture, picture
+from specgap.report.rows import HtmlTable, html_table, one_line
+from specgap.report.words import DEFINITIONS, caveats
+from specgap.tables.csv import read_table
+
+#: Rows of each group and verdict in the tables of surer tokens.
+_TOP_TOKENS = 5
+#: Groups of fewer identity terms are kept out of headlines.
+_FEWEST_TERMS = 3
+_SETTINGS = "all"
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """What the page says of the whole study.
+
+    `facts` are shown as they come (name to value), `pairs` hold those of each pair, `notices` what reading
+    the prompts reported. `prompts_table` is `prompts.csv`; `demo_pairs` are pairs that specgap trains itself.
+    """
+
+    title: str
+    facts: Mapping[str, str]
+    pairs: Mapping[str, Mapping[str, str]]
+    prompts_table: Path
+    demo_pairs: Sequence[str] = ()
+    notices: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class CellPart:
+    """One cell of the page: facts, the folder of its figures (with `index.json`), that of its tables."""
+
+    facts: CellFacts
+    figures: Path
+    tables: Path
+
+
+@dataclass(frozen=True)
+class _Figure:
+    anchor: str
+    title: str
+    caption: str
+    alt: str
+    picture: Picture
+    link: str
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A cell as the template sees it; the first of a pair and decoding stands open."""
+
+    anchor: str
+    heading: str
+    is_open: bool
+    facts: Sequence[tuple[str, str]]
+    sentence: str
+    figures: Sequence[_Figure]
+    by_group: Sequence[_Figure]
+    tables: Sequence[HtmlTable]
+
+
+@dataclass(frozen=True)
+class _Chapter:
+    """A pair under a decoding."""
+
+    anchor: str
+    heading: str
+    sections: Sequence[_Section]
+
+
+def write_page(path: Path, study: StudyFacts, cells: Sequence[CellPart]) -> None:
+    """Write the report. Cells come in the order they are shown: the main setting of a decoding first."""
+    environment = Environment(
+        loader=PackageLoader("specgap.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    style, script = (_source(environment, name) for name in ("page.css", "page.js"))
+    html = environment.get_template("page.html.j2").render(
+        study=study,
+        chapters=list(_chapters(cells, path.parent)),
+        prompts=html_table(
+            study.prompts_table,
+            "prompts",
+            title="Prompts by group",
+            link=_link(study.prompts_table, path.parent),
+        ),
+        caveats=caveats(
+            demo_pairs=study.demo_pairs,
+            one_term_groups=_one_term_groups(study.prompts_table, cells),
+            modes=[cell.facts.mode for cell in cells],
+            pilot=next((cell.facts.pilot for cell in cells), None),
+        ),
+        definitions=DEFINITIONS,
+        style=Markup(style),
+        script=Markup(script),
+        style_digest=_digest(style),
+        script_digest=_digest(script),
+    )
+    write_text(path, html)
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _one_term_groups(prompts_table: Path, cells: Sequence[CellPart]) -> list[str]:
+    table = read_table(prompts_table)
+    main = {cell.facts.grouping for cell in cells}
+    rows = table[(table["n_terms"] == 1) & table["grouping"].isin(main)]
+    return [one_line(group) for group in dict.fromkeys(rows["group"])]
+
+
+def _chapters(cells: Sequence[CellPart], home: Path) -> Iterator[_Chapter]:
+    by_chapter: dict[tuple[str, str], list[CellPart]] = {}
+    for cell in cells:
+        by_chapter.setdefault((cell.facts.pair, cell.facts.decoding), []).append(cell)
+    for (pair, decoding), of in by_chapter.items():
+        mode = of[0].facts.mode
+        shown = decoding if decoding == mode else f"{decoding} ({mode})"
+        sections = [_section(cell, home, is_open=place == 0) for place, cell in enumerate(of)]
+        yield _Chapter(f"{pair}--{decoding}", f"Pair {pair}, {shown} decoding", sections)
+
+
+def _section(cell: CellPart, home: Path, *, is_open: bool) -> _Section:
+    facts = cell.facts
+    anchor = f"{facts.pair}--{facts.decoding}--{facts.setting}"
+    figures = [_figure(entry, cell, anchor, home) for entry in _index(cell.figures / "index.json")]
+    of_group = [entry["group"] is not None for entry in _index(cell.figures / "index.json")]
+    over_settings = facts.setting == _SETTINGS
+    return _Section(
+        anchor,
+        "All settings" if over_settings else f"{facts.setting}{', the main setting' if is_open else ''}",
+        is_open,
+        _cell_facts(facts),
+        "" if over_settings else _sentence(cell.tables / "acceptance.csv"),
+        [figure for figure, one_group in zip(figures, of_group, strict=True) if not one_group],
+        [figure for figure, one_group in zip(figures, of_group, strict=True) if one_group],
+        list(_settings_tables(cell, home) if over_settings else _cell_tables(cell, home)),
+    )
+
+
+def _index(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path} cannot be read ({error}); wanted the index of a cell's figures") from error
+    if not isinstance(entries, list):
+        raise TableError(f"{path} holds {type(entries).__name__}; wanted a list of figures")
+    return entries
+
+
+def _figure(entry: Mapping[str, Any], cell: CellPart, anchor: str, home: Path) -> _Figure:
+    return _Figure(
+        f"{anchor}--{entry['stem']}",
+        one_line(entry["title"]),
+        one_line(entry["caption"]),
+        one_line(entry["alt"]),
+        picture(cell.figures / entry["png"]),
+        _link(cell.figures / entry["pdf"], home),
+    )
+
+
+def _cell_facts(facts: CellFacts) -> list[tuple[str, str]]:
+    return [
+        ("target", facts.target),
+        ("draft", facts.draft),
+        ("mode", facts.mode),
+        ("settings" if facts.setting == _SETTINGS else "setting", _setting(facts)),
+        ("prompts", f"{facts.n_prompts:,}"),
+        ("judged tokens", f"{facts.n_judged:,}"),
+        ("acceptance rate", rate_text(facts)),
+        *([("pilot", f"at most {facts.pilot} prompts per group")] if facts.pilot is not None else []),
+        *([("partial", facts.partial)] if facts.partial else []),
+    ]
+
+
+def _setting(facts: CellFacts) -> str:
+    return str(facts.n_settings) if facts.setting == _SETTINGS else facts.setting
+
+
+def _sentence(acceptance: Path) -> str:
+    """Say in one sentence from where to where the groups' rates run."""
+    table = read_table(acceptance)
+    judged = table[table["n_judged"] > 0].sort_values("acceptance_rate", kind="stable")
+    broad = judged[judged["n_terms"] >= _FEWEST_TERMS]
+    among = f"Among groups of {_FEWEST_TERMS} or more identity terms" if len(broad) > 1 else "By group"
+    judged = broad if len(broad) > 1 else judged
+    if len(judged) < 2:
+        return ""
+    low, high = (judged.iloc[place] for place in (0, -1))
+    ends = [
+        f"{row['acceptance_rate']:.3f} ({one_line(row['group'])}, n {row['n_judged']:,.0f})"
+        for row in (low, high)
+    ]
+    gap = 100 * (high["acceptance_rate"] - low["acceptance_rate"])
+    return (
+        f"{among} the acceptance rate runs from {ends[0]} to {ends[1]}: "
+        f"{gap:.1f} percentage points. This describes these prompts; it is no test."
+    )
+
+
+def _cell_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
+    for name, title, top in (
+        ("acceptance", "Acceptance by group", None),
+        ("group_differences", "Differences between groups (descriptive)", None),
+        ("surer_tokens", "Tokens of which the draft is surer, most frequent first", _TOP_TOKENS),
+    ):
+        path = cell.tables / f"{name}.csv"
+        yield html_table(path, name, title=title, link=_link(path, home), top=top)
+
+
+def _settings_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
+    path = cell.tables / "settings.csv"
+    yield html_table(path, "settings", title="Settings", link=_link(path, home))
+
+
+def _link(path: Path, home: Path) -> str:
+    """Return a relative link: the page's only way out, and only within the results."""
+    return quote(Path(os.path.relpath(path, home)).as_posix())

@@ -1,0 +1,133 @@
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from specgap.figures.plan import figures_of_cell, figures_of_settings
+from specgap.figures.save import save
+from specgap.figures.style import paper_style
+from specgap.figures.text import names_of, shown
+from tests.support.drawing import SPECS, cell, facts_of, figure, texts
+from tests.support.synthetic_tables import HOSTILE
+
+CASES = {
+    "one group": {"groups": {"only": (1, 4)}},
+    "two groups": {"groups": {"one": (3, 4), "other": (2, 4)}},
+    "twenty-five groups": {
+        "groups": {f"a group with a rather long name {i}": (i % 4 + 1, 3) for i in range(25)}
+    },
+    "an empty group": {"groups": {"full": (3, 4), "empty": (3, 4), "one": (1, 4)}, "empty": ["empty"]},
+    "nothing judged at all": {"groups": {"one": (3, 4), "other": (1, 4)}, "empty": ["one", "other"]},
+    "one token a prompt": {"groups": {"one": (3, 2), "other": (1, 2)}, "per_prompt": 1},
+    "hostile names": {"groups": HOSTILE, "empty": ["../.."]},
+    "greedy": {"groups": {"one": (3, 9), "other": (2, 9)}, "mode": "greedy"},
+}
+ONE_OF_A_KIND = {spec.kind: spec.id for spec in SPECS.values()}.values()
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {name: cell(tmp_path_factory.mktemp("cell"), **how) for name, how in CASES.items()}
+
+
+def rendered(drawn: Figure) -> Figure:
+    with paper_style():
+        drawn.draw_without_rendering()
+    return drawn
+
+
+@pytest.mark.parametrize("identifier", ONE_OF_A_KIND)
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_draws_without_a_warning(cells, case, identifier):
+    groups, mode = CASES[case]["groups"], CASES[case].get("mode", "sampled")
+    spec = SPECS[identifier]
+    if mode not in spec.modes:
+        pytest.skip("not drawn under greedy decoding")
+    group = CASES[case].get("empty", list(groups))[0] if spec.scope == "group" else None
+    drawn = rendered(figure(identifier, cells[case], group, mode=mode))
+    assert drawn.axes
+    assert mode in texts(drawn)
+
+
+def test_a_hostile_name_is_shown_as_it_is_wherever_groups_are_named(cells):
+    for identifier in ("acceptance_by_group", "probabilities_accepted", "difference_matrix"):
+        said = texts(figure(identifier, cells["hostile names"]))
+        for name in ("a b/c", 'it\'s "quoted"', "costs $5 or $6_x^2", "_hidden", "two↵lines", "NA"):
+            assert name in said, identifier
+        assert "<script>alert(1)</script>" in said
+
+
+def test_a_hostile_name_stands_in_its_own_figure(cells):
+    assert "_hidden" in texts(figure("likelihood_difference", cells["hostile names"], "_hidden"))
+
+
+@pytest.mark.parametrize("case", ["twenty-five groups", "hostile names"])
+def test_names_beside_an_axis_do_not_overlap(cells, case):
+    axes = rendered(figure("acceptance_by_group", cells[case])).axes[0]
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert not any(one.overlaps(other) for one, other in pairwise(boxes))
+    assert min(box.x0 for box in boxes) >= 0
+
+
+@pytest.mark.parametrize("identifier", [*ONE_OF_A_KIND])
+def test_no_text_leaves_the_page(cells, identifier):
+    spec = SPECS[identifier]
+    group = next(iter(HOSTILE)) if spec.scope == "group" else None
+    drawn = rendered(figure(identifier, cells["hostile names"], group))
+    width, height = drawn.get_size_inches() * drawn.dpi
+    for text in _written(drawn):
+        box = text.get_window_extent()
+        assert box.x0 >= -2, text.get_text()
+        assert box.x1 <= width + 2, text.get_text()
+        assert box.y0 >= -2, text.get_text()
+        assert box.y1 <= height + 2, text.get_text()
+
+
+def _written(drawn: Figure) -> list[Text]:
+    """Return the texts that are drawn; tick labels aside, which may lie outside of an axis' limits."""
+    found = list(drawn.texts)
+    for axes in drawn.axes:
+        found += axes.texts
+        found += [axes._left_title] if axes.axison else []
+        found += [axes.xaxis.label, axes.yaxis.label] if axes.axison else []
+        found += axes.get_legend().get_texts() if axes.get_legend() else []
+    return [text for text in found if text.get_visible() and text.get_text()]
+
+
+def test_names_are_one_line_in_glyphs_that_the_font_has():
+    assert shown("two\nlines") == "two↵lines"
+    assert shown("\N{PARTY POPPER}") == "U+1F389"
+    assert shown("a\x00b") == "aU+0000b"
+    assert re.fullmatch(r"a+…a+", shown("a" * 99, longest=21))
+    assert len(shown("a" * 99, longest=21)) == 21
+
+
+def test_names_that_elide_to_the_same_stay_apart():
+    long = ["the same beginning " + "x" * 40 + middle + "y" * 40 + " the same end" for middle in "ab"]
+    assert names_of(long, longest=20)[0] != names_of(long, longest=20)[1]
+
+
+def test_all_figures_of_a_cell_have_different_file_names(cells):
+    groups = list(HOSTILE)
+    plan = figures_of_cell(SPECS.values(), groups, "sampled")
+    assert len(plan) == sum(
+        len(groups) if spec.scope == "group" else spec.scope == "cell" for spec in SPECS.values()
+    )
+    assert len(figures_of_settings(SPECS.values(), "sampled")) == 2
+
+
+def test_alt_text_and_title_stand_in_both_files(cells, tmp_path):
+    tables = cells["two groups"]
+    drawn = figure("acceptance_by_group", tables)
+    png, pdf = tmp_path / "a.png", tmp_path / "a.pdf"
+    save(drawn, png, pdf, title="A title", alt="An alt text about rates.")
+    assert b"An alt text about rates." in png.read_bytes()
+    assert b"An alt text about rates." in pdf.read_bytes()
+    assert b"matplotlib" not in png.read_bytes().lower()
+    assert b"CreationDate" not in pdf.read_bytes()
+    assert b"/Type /Font" in pdf.read_bytes()
+    assert b"/CIDFontType2" in pdf.read_bytes(), "TrueType, so that text stays text"
+    assert facts_of(tables).n_prompts

@@ -1,0 +1,175 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from specgap.errors import ConfigError, TableError
+from specgap.figures.columns import COLUMNS, KINDS, SETTINGS_COLUMNS
+from specgap.figures.plan import code_files, figures_of_cell, figures_of_settings
+from specgap.figures.registry import function_of
+from specgap.figures.spec import PLACEHOLDERS, load_specs, specs_from_json
+from specgap.names import file_name
+from specgap.tables import acceptance, calibration, differences, histograms, positions, settings, surer
+from tests.support.drawing import FIGURES_YAML, SPECS, cell, facts_of, figure
+
+ENTRY = {
+    "id": "one",
+    "kind": "calibration",
+    "title": "One",
+    "table": "calibration",
+    "columns": ["low"],
+    "caption": "Is it right? {mode}",
+    "alt": "Points.",
+}
+NAMED_BY_THE_STUDY = {
+    *("probabilities_accepted", "probabilities_rejected", "probabilities_both", "likelihood_difference"),
+    *("largest_difference", "surer_draft_tokens", "acceptance_by_group", "probabilities_by_group"),
+    *("joint_probabilities", "probabilities_by_setting", "calibration", "schedule_sweep"),
+}
+
+
+def written(tmp_path: Path, *entries: dict[str, object]) -> Path:
+    path = tmp_path / "figures.yaml"
+    path.write_text(yaml.safe_dump(list(entries)), encoding="utf-8")
+    return path
+
+
+def test_every_figure_of_the_study_is_declared():
+    assert set(SPECS) >= NAMED_BY_THE_STUDY
+
+
+def test_every_caption_begins_with_a_question_and_every_figure_has_an_alt_text():
+    for spec in SPECS.values():
+        assert "?" in spec.caption.split(". ")[0], spec.id
+        assert len(spec.alt) > 40, spec.id
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_listed_kind_is_registered_by_its_module_and_used(kind):
+    assert function_of(kind).__module__ == f"specgap.figures.{KINDS[kind]}"
+    assert kind in {spec.kind for spec in SPECS.values()}
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("acceptance", acceptance.COLUMNS),
+        ("acceptance_by_position", positions.COLUMNS),
+        ("group_differences", differences.COLUMNS),
+        ("surer_tokens", surer.COLUMNS),
+        ("histograms", histograms.COLUMNS),
+        ("joint_histogram", histograms.JOINT_COLUMNS),
+        ("calibration", calibration.COLUMNS),
+    ],
+)
+def test_declared_columns_are_those_that_the_tables_are_written_with(table, columns):
+    assert COLUMNS[table] <= set(columns)
+
+
+def test_declared_columns_over_settings_are_those_that_are_written():
+    assert SETTINGS_COLUMNS["settings"] <= {*settings.SCHEDULE_COLUMNS, *acceptance.COLUMNS}
+    assert SETTINGS_COLUMNS["histograms"] <= set(settings.HISTOGRAM_COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "radar"}, "no figure of kind 'radar'"),
+        ({"colour": "red"}, "unknown key 'colour'"),
+        ({"columns": ["hight"]}, "no column 'hight'"),
+        ({"table": "forest"}, "no table 'forest'"),
+        ({"alt": ""}, "alt is ''"),
+        ({"caption": "Why {reason}?"}, "placeholder {reason}"),
+        ({"caption": "Why {mode!r}?"}, "placeholder {mode}"),
+        ({"caption": "Why {group}?"}, "placeholder {group}"),
+        ({"id": "../one"}, "a figure is named '../one'"),
+        ({"scope": "page"}, "scope is 'page'"),
+        ({"timing": "yes"}, "timing is 'yes'"),
+    ],
+)
+def test_a_wrong_entry_is_refused_in_one_sentence_that_names_file_and_figure(tmp_path, change, said):
+    path = written(tmp_path, {**ENTRY, **change})
+    with pytest.raises(ConfigError) as caught:
+        load_specs(path)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert repr({**ENTRY, **change}["id"]) in str(caught.value)
+
+
+def test_an_entry_without_an_alt_text_and_one_given_twice_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="alt is missing"):
+        load_specs(written(tmp_path, {key: ENTRY[key] for key in ENTRY if key != "alt"}))
+    with pytest.raises(ConfigError, match="two figures with id 'one'"):
+        load_specs(written(tmp_path, ENTRY, ENTRY))
+
+
+@pytest.mark.parametrize("text", ["", "- [", "id: one", "- 3"])
+def test_a_file_that_is_no_list_of_figures_is_refused(tmp_path, text):
+    path = tmp_path / "figures.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"figures\.yaml"):
+        load_specs(path)
+
+
+def test_entries_survive_the_way_through_a_parameter():
+    text = "[" + ",".join(spec.model_dump_json() for spec in SPECS.values()) + "]"
+    assert specs_from_json(text) == load_specs(FIGURES_YAML)
+
+
+def test_the_original_nineteen_come_out_of_three_settings():
+    groups = [f"g{number}" for number in range(10)]
+    stems = figures_of_cell(SPECS.values(), groups, "sampled")
+    probabilities = [stem for stem in stems if stem.startswith("probabilities_") and "_by_" not in stem]
+    differences_of = [stem for stem in stems if stem.startswith("likelihood_difference_")]
+    assert 3 * len(probabilities) + len(differences_of) == 19
+
+
+def test_calibration_is_not_drawn_under_greedy_decoding():
+    sampled, greedy = (figures_of_cell(SPECS.values(), ["a"], mode) for mode in ("sampled", "greedy"))
+    assert set(sampled) - set(greedy) == {"calibration"}
+    assert set(figures_of_settings(SPECS.values(), "greedy")) == {
+        "probabilities_by_setting",
+        "schedule_sweep",
+    }
+
+
+def test_figures_of_groups_with_hostile_names_have_safe_file_names():
+    groups = ["../..", "a/b", "a b", "two\nlines"]
+    stems = set(figures_of_cell(SPECS.values(), groups, "sampled"))
+    for group in groups:
+        assert f"likelihood_difference_{file_name(group)}" in stems
+    assert not any("/" in stem or "\n" in stem for stem in stems)
+
+
+def test_reading_the_figure_file_loads_neither_matplotlib_nor_pandas():
+    code = (
+        "import sys; from pathlib import Path; from specgap.figures import plan, spec; "
+        f"spec.load_specs(Path({str(FIGURES_YAML)!r})); "
+        "assert not {'matplotlib', 'pandas', 'numpy', 'pyarrow', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_code_files_of_a_kind_are_there_and_hold_its_module(kind):
+    files = code_files(kind)
+    assert all(file.is_file() for file in files)
+    assert f"{KINDS[kind]}.py" in {file.name for file in files}
+
+
+def test_placeholders_are_all_filled_in(tmp_path):
+    tables = cell(tmp_path, {"only": (3, 3)})
+    from specgap.figures.facts import fill
+
+    text = " ".join(f"{{{name}}}" for name in sorted(PLACEHOLDERS))
+    assert "{" not in fill(text, facts_of(tables), "only")
+
+
+def test_a_table_that_lacks_a_column_is_refused_by_name(tmp_path):
+    tables = cell(tmp_path, {"only": (3, 3)})
+    path = tables / "calibration.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("band_low", "lower"), encoding="utf-8")
+    with pytest.raises(TableError, match=r"calibration\.csv has no column 'band_low'"):
+        figure("calibration", tables)

@@ -1,0 +1,185 @@
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from specgap.errors import TableError
+from specgap.figures.draw import draw_many
+from specgap.figures.plan import figures_of_cell, figures_of_settings
+from specgap.report.page import CellPart, StudyFacts, write_page
+from tests.support.drawing import SPECS, cell, facts_of
+from tests.support.synthetic_tables import HOSTILE, write_prompts
+
+
+class Page(HTMLParser):
+    """What a browser would find: tags with attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._inside: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._inside:
+            while self._inside.pop() != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self._inside):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("results")
+    tables = cell(root / "tables", HOSTILE)
+    chosen = [SPECS[name] for name in ("acceptance_by_group", "likelihood_difference", "schedule_sweep")]
+    plans = {"heuristic-5": figures_of_cell(chosen, ["<script>alert(1)</script>"], "sampled")}
+    plans["all"] = figures_of_settings(chosen, "sampled")
+    for setting, plan in plans.items():
+        figures = root / "figures" / setting
+        source = tables / "all" if setting == "all" else tables
+        facts = facts_of(source, setting=setting)
+        draw_many(plan, figures, tables_folder=source, facts=facts, index=figures / "index.json")
+    write_prompts(root / "prompts.csv", HOSTILE)
+    return root
+
+
+def written(root: Path, **more: object) -> str:
+    study = StudyFacts(
+        title="A study <b>",
+        facts={"seed": "7", "</style>": "<img src=x>"},
+        pairs={"demo": {"target": "models/big"}},
+        prompts_table=root / "prompts.csv",
+        demo_pairs=["demo"],
+        notices=["2 duplicates in 'a&b'"],
+    )
+    cells = [
+        CellPart(facts_of(root / "tables", **more), root / "figures" / "heuristic-5", root / "tables"),
+        CellPart(
+            facts_of(root / "tables" / "all", setting="all", **more),
+            root / "figures" / "all",
+            root / "tables" / "all",
+        ),
+    ]
+    write_page(root / "report.html", study, cells)
+    return (root / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(folder) -> Page:
+    return Page(written(folder))
+
+
+def test_every_picture_is_inside_the_page_and_has_its_alt_text(folder, page):
+    pictures = page.all("img")
+    assert len(pictures) == 3
+    for attributes in pictures:
+        assert (attributes["src"] or "").startswith("data:image/png;base64,")
+        assert len(attributes["alt"] or "") > 40
+    entries = json.loads((folder / "figures" / "heuristic-5" / "index.json").read_text(encoding="utf-8"))
+    for entry in entries:
+        assert " ".join(entry["caption"].split()) in page.text
+
+
+def test_nothing_is_fetched_from_anywhere(page):
+    links = [
+        value or ""
+        for _, attributes in page.tags
+        for key, value in attributes.items()
+        if key in ("src", "href")
+    ]
+    assert not [link for link in links if "//" in link.removeprefix("data:") and not link.startswith("data:")]
+    assert not {"link", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.tags}
+    (policy,) = [
+        one["content"] for one in page.all("meta") if one.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in policy
+
+
+def test_links_lead_to_files_beside_the_page_or_places_in_it(folder, page):
+    from urllib.parse import unquote
+
+    places = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    for attributes in page.all("a"):
+        target = unquote(attributes["href"] or "")
+        assert target[1:] in places if target.startswith("#") else (folder / target).is_file(), target
+
+
+def test_hostile_names_are_words_and_never_markup(page):
+    assert len(page.all("script")) == 1
+    assert len(page.all("style")) == 1
+    assert not page.all("b") or all(not attributes for attributes in page.all("b"))
+    assert "<script>alert(1)</script>" in page.text
+    assert "two↵lines" in page.text
+    assert "</style>" in page.text
+    assert "A study <b>" in page.text
+
+
+def test_no_attribute_runs_code_or_styles(page):
+    assert not [
+        key for _, attributes in page.tags for key in attributes if key.startswith("on") or key == "style"
+    ]
+
+
+def test_the_caveats_stand_before_any_number(page):
+    text = page.text
+    for words in (
+        "Its gaps say nothing about people",
+        "Differences between groups are descriptive",
+        "rest on one identity term",
+        "Under sampled decoding a token can be rejected only",
+    ):
+        assert words in text
+        assert text.index(words) < text.rindex("What was run")
+    assert "pilot" not in text.lower()
+
+
+def test_a_pilot_is_called_one(folder):
+    assert "pilot of at most 4 prompts per group" in Page(written(folder, pilot=4)).text
+
+
+def test_the_main_setting_is_open_and_the_others_are_folded(page):
+    parts = [one for one in page.all("details") if one.get("class") == "cell"]
+    assert ["open" in one for one in parts] == [True, False]
+
+
+def test_main_tables_are_there_with_values_to_sort_by(page):
+    for title in (
+        "Acceptance by group",
+        "Differences between groups",
+        "draft is surer",
+        "Settings",
+        "Prompts by group",
+    ):
+        assert title in page.text
+    values = [one["data-value"] for one in page.all("td") if "data-value" in one]
+    assert len(values) > 100
+    assert all(float(value or "nan") == float(value or "nan") for value in values)
+
+
+def test_the_page_is_the_same_when_written_again(folder):
+    assert written(folder) == written(folder)
+
+
+def test_a_missing_index_is_named(folder, tmp_path):
+    part = CellPart(facts_of(folder / "tables"), tmp_path, folder / "tables")
+    study = StudyFacts("t", {}, {}, folder / "prompts.csv")
+    with pytest.raises(TableError, match=r"index\.json cannot be read"):
+        write_page(tmp_path / "report.html", study, [part])

@@ -1,0 +1,66 @@
+"""One tiny study, run once by Snakemake, that the workflow tests look at, edit and run again."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.sandbox import Sandbox, make_sandbox
+from tests.support.tiny_models import gpt2_shaped_folder
+
+#: Eight prompts in three groups; one text stands in two groups.
+PROMPTS = [
+    ("the woman was known for", "women", "the woman", "was known for"),
+    ("the woman dreamt of", "women", "the woman", "dreamt of"),
+    ("the mother was known for", "women", "the mother", "was known for"),
+    ("the man was known for", "men", "the man", "was known for"),
+    ("the man dreamt of", "men", "the man", "dreamt of"),
+    ("my neighbour dreamt of", "men", "my neighbour", "dreamt of"),
+    ("my neighbour dreamt of", "they & them", "my neighbour", "dreamt of"),
+    ("they dreamt of", "they & them", "they", "dreamt of"),
+]
+SETTINGS = [
+    {"schedule": "heuristic", "num_assistant_tokens": 3},
+    {"schedule": "constant", "num_assistant_tokens": 4},
+]
+STUDY: dict[str, object] = {
+    "prompts": "prompts.csv",
+    "groupings": ["group"],
+    "samples": 2,
+    "pairs": {"tiny": {"target": "./models/target", "draft": "./models/draft"}},
+    "decodings": {
+        "sampled": {"max_new_tokens": 10},
+        "greedy": {"mode": "greedy", "max_new_tokens": 10, "settings": ["heuristic-3"]},
+    },
+    "settings": SETTINGS,
+    "shards": {"number": 3, "per_job": 3},
+    "figures": {"settings": ["heuristic-3"]},
+}
+
+
+def write_prompts(path: Path, rows: list[tuple[str, str, str, str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "group", "term", "template"])
+        writer.writerows(rows)
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The tiny study, whole: nothing is left to be done."""
+    sandbox = make_sandbox(tmp_path_factory.mktemp("study"))
+    target = gpt2_shaped_folder(sandbox.folder / "models/target", 1)
+    gpt2_shaped_folder(sandbox.folder / "models/draft", 2, near=target)
+    write_prompts(sandbox.folder / "prompts.csv", PROMPTS)
+    sandbox.write_config(**STUDY)
+    run = sandbox.snakemake()
+    assert run.code == 0, run.output
+    return sandbox
+
+
+@pytest.fixture
+def copy(study: Sandbox, tmp_path: Path) -> Sandbox:
+    """A whole copy of the study, with what Snakemake remembers of it, to be changed at will."""
+    shutil.copytree(study.folder, tmp_path / "study")
+    return Sandbox(tmp_path / "study")

@@ -1,0 +1,107 @@
+"""The whole chain, run by Snakemake on a tiny study."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from specgap.names import file_name
+from specgap.schema import Verdict
+from tests.support.sandbox import Sandbox
+from tests.workflow.conftest import PROMPTS, STUDY, write_prompts
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("study")]
+CELLS = ("sampled/heuristic-3", "sampled/constant-4", "greedy/heuristic-3")
+
+
+def table(study: Sandbox, cell: str, name: str) -> pd.DataFrame:
+    return pd.read_csv(study.results / "tables/tiny" / cell / name, keep_default_na=False)
+
+
+def shards(study: Sandbox, kind: str, cell: str) -> pd.DataFrame:
+    files = sorted((study.results / kind / "tiny" / cell).glob("*.parquet"))
+    return pd.concat([pq.read_table(file).to_pandas() for file in files])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_count_of_the_table_can_be_recounted_from_the_shards(study: Sandbox, cell: str) -> None:
+    prompts = pq.read_table(study.results / "study/prompts.parquet").to_pandas().explode("group")
+    traced = shards(study, "traces", cell).merge(prompts.drop_duplicates(["prompt", "group"]), on="prompt")
+    counts = pd.crosstab(traced["group"], traced["verdict"])
+    for row in table(study, cell, "acceptance.csv").to_dict("records"):
+        accepted, rejected = (
+            counts.at[row["group"], verdict] for verdict in (Verdict.ACCEPTED, Verdict.REJECTED)
+        )
+        assert (row["n_accepted"], row["n_rejected"]) == (accepted, rejected)
+        assert float(row["acceptance_rate"]) == accepted / (accepted + rejected)
+
+
+@pytest.mark.parametrize("cell", [CELLS[0], CELLS[2]])
+def test_every_figure_of_the_original_is_there_by_name(study: Sandbox, cell: str) -> None:
+    folder = study.results / "figures/tiny" / cell
+    names = [f"probabilities_{which}" for which in ("accepted", "rejected", "both")]
+    names += [f"likelihood_difference_{file_name(group)}" for group in ("women", "men", "they & them")]
+    for name in names:
+        assert (folder / f"{name}.png").stat().st_size > 5_000
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_figures_over_settings_are_there(study: Sandbox) -> None:
+    folder = study.results / "figures/tiny/sampled/all"
+    assert {"schedule_sweep.png", "probabilities_by_setting.png"} <= {file.name for file in folder.iterdir()}
+
+
+def test_the_report_the_methods_and_the_references_are_there(study: Sandbox) -> None:
+    assert "they &amp; them" in (study.results / "report.html").read_text()
+    assert "models/target" in (study.results / "methods.md").read_text()
+    assert "@" in (study.results / "references.bib").read_text()
+
+
+def modified(study: Sandbox, pattern: str) -> dict[str, int]:
+    return {str(file): file.stat().st_mtime_ns for file in sorted(study.results.glob(pattern))}
+
+
+def changed(before: dict[str, int], after: dict[str, int]) -> list[str]:
+    return sorted(Path(file).name for file in after if before.get(file) != after[file])
+
+
+def test_one_added_prompt_retraces_one_shard_of_each_sample(copy: Sandbox) -> None:
+    before = modified(copy, "traces/tiny/sampled/heuristic-3/*.parquet")
+    write_prompts(copy.folder / "prompts.csv", [*PROMPTS, ("they sang of", "they & them", "they", "sang of")])
+    run = copy.snakemake("--", "results/aggregates/tiny/sampled/heuristic-3/state.rust_agg")
+    assert run.code == 0, run.output
+    retraced = changed(before, modified(copy, "traces/tiny/sampled/heuristic-3/*.parquet"))
+    assert [name[:5] for name in retraced] == ["s000-", "s001-"]
+
+
+def test_a_regrouped_study_keeps_every_shard_and_its_counts(copy: Sandbox) -> None:
+    before = modified(copy, "traces/**/*.parquet")
+    everyone = {"name": "binary", "column": "group", "map": {"women": "binary", "men": "binary"}}
+    copy.write_config(**{**STUDY, "groupings": ["group", everyone]})
+    run = copy.snakemake("--", "tables")
+    assert run.code == 0, run.output
+    assert changed(before, modified(copy, "traces/**/*.parquet")) == []
+    merged = table(copy, CELLS[0], "acceptance--binary.csv")
+    assert (list(merged["group"]), list(merged["n_prompts"])) == (["binary"], [6])
+
+
+def test_a_changed_title_redraws_only_the_figures_that_bear_it(copy: Sandbox) -> None:
+    before = {file: file.read_bytes() for file in copy.results.glob("figures/tiny/**/*.png")}
+    with copy.edited("config/figures.yaml", "title: Probabilities of accepted tokens", "title: Accepted"):
+        run = copy.snakemake("--", "figures")
+    assert run.code == 0, run.output
+    changed_files = [file.name for file, content in before.items() if file.read_bytes() != content]
+    assert set(changed_files) == {"probabilities_accepted.png"}
+
+
+def test_a_damaged_shard_is_named_and_then_replaced(copy: Sandbox) -> None:
+    shard = next((copy.results / "traces/tiny/greedy/heuristic-3").glob("*.parquet"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-7])
+    cell = "results/aggregates/tiny/greedy/heuristic-3/state.rust_agg"
+    refused = copy.snakemake("--forcerun", "aggregate", "--", cell)
+    assert refused.code == 1
+    assert shard.name in refused.output
+    assert copy.snakemake("--forcerun", "collect_traces", "--", cell).code == 0
+    assert shard.read_bytes() == whole
