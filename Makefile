@@ -20,16 +20,16 @@ unexport PYTHONPATH
 
 .PHONY: figures test quick check format schema lock clean
 
-figures: .venv/.ready ## the whole figure set of the embedded study, and results/report.html
+figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html
 	@snakemake --cores $(CORES)
 	@echo "specgap: open results/report.html"
 
 test: .venv/.rust_agg ## everything a reader may rely on
 	cargo test --locked --quiet --manifest-path rust_agg/Cargo.toml
-	pytest -n $(CORES) --dist loadgroup
+	pytest -n $(CORES) --dist loadfile
 
 quick: .venv/.rust_agg ## while editing
-	pytest -q -n $(CORES) --dist loadgroup -m "not slow"
+	pytest -q -n $(CORES) --dist loadfile -m "not slow"
 
 check: .venv/.ready ## formats, lints, types
 	ruff format --check .
@@ -64,5 +64,6 @@ clean: ## what was computed; models and downloads stay in resources/
 	@touch $@
 
 .venv/.rust_agg: .venv/.ready $(RUST_SOURCES)
-	maturin develop --release --locked --quiet --manifest-path rust_agg/Cargo.toml
+	@echo "specgap: building rust_agg (about two minutes the first time)"
+	@PATH="$(CURDIR)/.venv/bootstrap/bin:$$PATH" maturin develop --uv --release --locked --quiet --manifest-path rust_agg/Cargo.toml
 	@touch $@

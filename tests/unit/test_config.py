@@ -117,13 +117,13 @@ def test_an_empty_config_traces_the_embedded_pair(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_config_gets_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
-    with pytest.raises(ConfigError, match="config.yaml") as caught:
+    with pytest.raises(ConfigError, match=r"config\.yaml") as caught:
         load_text(text, tmp_path)
     assert sentence in str(caught.value)
 
 
 def test_a_missing_config_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere.yaml cannot be read"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml cannot be read"):
         load(tmp_path / "nowhere.yaml")
 
 

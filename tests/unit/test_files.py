@@ -16,9 +16,14 @@ def test_a_file_appears_when_its_block_ends(tmp_path: Path) -> None:
 
 def test_a_failed_block_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(RuntimeError), written_whole(tmp_path / "a.txt") as beside:
-        beside.write_text("half")
-        raise RuntimeError
+
+    def fail_half_way() -> None:
+        with written_whole(tmp_path / "a.txt") as beside:
+            beside.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "old")]
 
 

@@ -1,6 +1,7 @@
 """One tiny study, run once by Snakemake, that the workflow tests look at, edit and run again."""
 
 import csv
+import fcntl
 import shutil
 from pathlib import Path
 
@@ -47,20 +48,39 @@ def write_prompts(path: Path, rows: list[tuple[str, str, str, str]]) -> None:
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """The tiny study, whole: nothing is left to be done."""
-    sandbox = make_sandbox(tmp_path_factory.mktemp("study"))
-    target = gpt2_shaped_folder(sandbox.folder / "models/target", 1)
-    gpt2_shaped_folder(sandbox.folder / "models/draft", 2, near=target)
-    write_prompts(sandbox.folder / "prompts.csv", PROMPTS)
-    sandbox.write_config(**STUDY)
-    run = sandbox.snakemake()
-    assert run.code == 0, run.output
-    return sandbox
+def study(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Sandbox:
+    """The tiny study, whole, made once for all test processes: look, do not touch."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared if worker_id == "master" else shared.parent
+    with (shared / "study.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "study").exists():
+            _make_study(shared / "making").folder.rename(shared / "study")
+    return Sandbox(shared / "study")
 
 
 @pytest.fixture
 def copy(study: Sandbox, tmp_path: Path) -> Sandbox:
-    """A whole copy of the study, with what Snakemake remembers of it, to be changed at will."""
+    """A whole copy of the study, with what Snakemake remembers of it, to be changed and run again."""
     shutil.copytree(study.folder, tmp_path / "study")
     return Sandbox(tmp_path / "study")
+
+
+@pytest.fixture(scope="module")
+def edited_copy(study: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """A whole copy for edits that are taken back and dry runs."""
+    folder = tmp_path_factory.mktemp("edited") / "study"
+    shutil.copytree(study.folder, folder)
+    return Sandbox(folder)
+
+
+def _make_study(folder: Path) -> Sandbox:
+    folder.mkdir()
+    sandbox = make_sandbox(folder)
+    target = gpt2_shaped_folder(folder / "models/target", 1)
+    gpt2_shaped_folder(folder / "models/draft", 2, near=target)
+    write_prompts(folder / "prompts.csv", PROMPTS)
+    sandbox.write_config(**STUDY)
+    run = sandbox.snakemake()
+    assert run.code == 0, run.output
+    return sandbox

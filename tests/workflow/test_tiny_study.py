@@ -11,7 +11,7 @@ from specgap.schema import Verdict
 from tests.support.sandbox import Sandbox
 from tests.workflow.conftest import PROMPTS, STUDY, write_prompts
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("study")]
+pytestmark = pytest.mark.slow
 CELLS = ("sampled/heuristic-3", "sampled/constant-4", "greedy/heuristic-3")
 
 

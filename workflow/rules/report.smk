@@ -8,6 +8,7 @@ rule write_report:
         prompts="<results>/study/prompts.parquet",
         prompt_table="<results>/study/tables/prompts.csv",
         done=lambda wildcards: [file for cell in cells() for file in done_files(cell)],
+        tables=[f"<results>/tables/{cell.folder}/acceptance.csv" for cell in cells()],
         figures=[f"<results>/figures/{cell.folder}/index.json" for cell in REPORTED],
         code=sources("src/specgap/report/*.py", "src/specgap/report/templates/*"),
     output:
