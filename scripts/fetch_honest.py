@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import typer
-from specgap.prompts.fetch import fetch_honest
+from specgap.prompts import fetch_honest
 
 from specgap.errors import one_sentence
 

@@ -9,8 +9,7 @@ from specgap.config import Study, load, parse
 from specgap.errors import ConfigError
 from specgap.files import write_text
 from specgap.models import check_prompts
-from specgap.models.source import check_source
-from specgap.settings import Model
+from specgap.models.folders import check_source
 
 #: Written into a results folder first, so that specgap never fills a folder of somebody else's.
 MARKER = ".specgap"
@@ -38,7 +37,7 @@ def full(path: Path) -> Iterator[str]:
         yield "prompts: the workflow will fetch them"
     longest = max(decoding.max_new_tokens for decoding in checked.decodings.values())
     for name, pair in checked.pairs.items():
-        if any(_is_made_here(model, checked) for model in (pair.target, pair.draft)):
+        if any(checked.trains(model) for model in (pair.target, pair.draft)):
             yield f"pair {name}: the workflow will train it"
         else:
             check_prompts(pair, texts, checked.prompt_format, max_new_tokens=longest)
@@ -68,7 +67,7 @@ def _checked(parsed: Study) -> Study:
         prompt_sets.load_prompts(parsed)
     for pair in parsed.pairs.values():
         for model in (pair.target, pair.draft):
-            if not _is_made_here(model, parsed):
+            if not parsed.trains(model):
                 check_source(model)
     return parsed
 
@@ -77,10 +76,6 @@ def _has_prompts(checked: Study) -> bool:
     """Say whether the prompts can be read now; a file that the user names has to be there."""
     files = prompt_sets.source_files(checked)
     return not prompt_sets.needs_fetch(checked) or all(file.is_file() for file in files)
-
-
-def _is_made_here(model: Model, checked: Study) -> bool:
-    return Path(model.source).parent == Path(checked.resources_folder) / "models" / "demo"
 
 
 def _check_results(folder: Path) -> None:

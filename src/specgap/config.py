@@ -35,6 +35,7 @@ class Prompts(Block):
         None,
         description="Hugging Face dataset id or folder, instead of `files` (needs the `datasets` extra).",
     )
+    name: str | None = Field(None, description="Configuration of the dataset, where it has several.")
     split: str = Field("train", description="Split of the dataset.")
     revision: str | None = Field(None, description="Revision of the dataset.")
     fetch: Literal["honest"] | None = Field(
@@ -281,6 +282,10 @@ class Study(Block):
     def samples_of(self, decoding: str) -> int:
         """Return the number of continuations per prompt: greedy decoding has one."""
         return 1 if self.decodings[decoding].mode == "greedy" else self.samples
+
+    def trains(self, model: Model) -> bool:
+        """Return whether the workflow trains this model itself, as half of the pair called `demo`."""
+        return Path(model.source).parent == Path(self.resources_folder) / "models" / "demo"
 
     def cells(self) -> Iterator[tuple[str, str, str]]:
         """Yield every (pair, decoding, setting) that is traced."""

@@ -26,7 +26,7 @@ class Model(Block):
     )
     model_kwargs: dict[Literal["device_map", "attn_implementation"], str] = Field(
         default_factory=dict,
-        description="Passed on to `from_pretrained`; only `device_map` and `attn_implementation`.",
+        description="For `from_pretrained`; only `device_map` (needs accelerate), `attn_implementation`.",
     )
     trust_remote_code: bool = Field(
         False, description="Run Python code that comes with the model; the trace says so."

@@ -15,20 +15,16 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _LONGEST_VALUE = 80
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, *, what: str = "config file") -> Any:
     """Read a YAML (or JSON) file without object tags; a key given twice is an error."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except OSError as error:
-        raise ConfigError(
-            f"config file {path} cannot be read ({error.strerror}); wanted a YAML file"
-        ) from error
+        raise ConfigError(f"{what} {path} cannot be read ({error.strerror}); wanted a YAML file") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"config file {path} is not UTF-8 text ({error.reason}); wanted a YAML file"
-        ) from error
+        raise ConfigError(f"{what} {path} is not UTF-8 text ({error.reason}); wanted a YAML file") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"config file {path} is not YAML: {error}") from error
+        raise ConfigError(f"{what} {path} is not YAML: {error}") from error
 
 
 def validated(model: type[_Model], raw: Any, *, source: str) -> _Model:

@@ -18,6 +18,7 @@ from specgap.config import OVERALL
 from specgap.errors import one_sentence
 from specgap.figures import plan as figure_plan
 from specgap.figures.spec import load_specs
+from specgap.models.folders import folder_of
 from specgap.layout import ALL_SETTINGS, Cell, done_file, plan_jobs
 from specgap.tables import names as table_names
 

@@ -7,10 +7,10 @@ def model_files(wildcards):
     """Return the files of a pair that are on this disk or come from a rule; a hub model has none."""
     pair = STUDY.pairs[wildcards.pair]
     files = []
-    for folder in (Path(model.source) for model in (pair.target, pair.draft)):
-        if folder.parent == Path(STUDY.resources_folder) / "models" / "demo":
-            files += [f"{folder}/{name}" for name in DEMO_FILES]
-        elif folder.is_dir():
+    for model in (pair.target, pair.draft):
+        if STUDY.trains(model):
+            files += [str(Path(model.source) / name) for name in DEMO_FILES]
+        elif folder := folder_of(model):
             files += sorted(
                 str(file)
                 for file in folder.iterdir()

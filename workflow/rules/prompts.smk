@@ -23,7 +23,19 @@ checkpoint fetch_honest:
         "python scripts/fetch_honest.py $(dirname {output[0]:q}) --local {params.local:q} 2> {log:q}"
 
 
+def dataset_folder_files():
+    """Return the files of a dataset that is a folder on this disk; an id has none."""
+    folder = Path(STUDY.prompts.dataset or "")
+    return (
+        sorted(map(str, filter(Path.is_file, folder.rglob("*"))))
+        if STUDY.prompts.dataset
+        else []
+    )
+
+
 checkpoint fetch_dataset:
+    input:
+        dataset_folder_files(),
     output:
         str(prompt_sets.dataset_file(Path(STUDY.resources_folder), STUDY.prompts)),
     log:

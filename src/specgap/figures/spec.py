@@ -6,12 +6,12 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from specgap.errors import ConfigError
 from specgap.figures.columns import COLUMNS, KINDS, SETTINGS_COLUMNS
 from specgap.names import check_name
+from specgap.validation import read_yaml, validated
 
 Mode = Literal["sampled", "greedy"]
 
@@ -89,17 +89,12 @@ class Spec(BaseModel):
 
 def load_specs(path: Path) -> tuple[Spec, ...]:
     """Read the list of figures; a `ConfigError` names the file, the figure and what is wrong with it."""
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"figure file {path} cannot be read ({error}); wanted a YAML list of figures"
-        ) from error
+    raw = read_yaml(path, what="figure file")
     if not isinstance(raw, list) or not raw:
         raise ConfigError(f"figure file {path} holds {type(raw).__name__}; wanted a list of figures")
     specs: dict[str, Spec] = {}
     for place, entry in enumerate(raw, start=1):
-        spec = _parse(entry, source=f"{path}, figure {_name(entry, place)}")
+        spec = validated(Spec, entry, source=f"{path}, figure {_name(entry, place)}")
         if spec.id in specs:
             raise ConfigError(f"{path}: two figures with id {spec.id!r}; wanted each id once")
         specs[spec.id] = spec
@@ -108,31 +103,8 @@ def load_specs(path: Path) -> tuple[Spec, ...]:
 
 def specs_from_json(text: str) -> tuple[Spec, ...]:
     """Read entries back from the JSON list that a workflow passes on as a parameter."""
-    return tuple(_parse(entry, source="figures") for entry in json.loads(text))
+    return tuple(validated(Spec, entry, source="figures") for entry in json.loads(text))
 
 
 def _name(entry: Any, place: int) -> str:
     return repr(entry["id"]) if isinstance(entry, Mapping) and "id" in entry else f"number {place}"
-
-
-def _parse(entry: Any, *, source: str) -> Spec:
-    try:
-        return Spec.model_validate(entry)
-    except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from error
-    except ValidationError as error:
-        raise ConfigError(f"{source}: {_sentence(error)}") from error
-
-
-def _sentence(error: ValidationError) -> str:
-    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; wanted one of {', '.join(Spec.model_fields)}"
-    if first["type"] == "missing":
-        return f"{key} is missing; wanted it to be set"
-    if first["type"] == "value_error":
-        return f"{key + ': ' if key else ''}{first['ctx']['error']}"
-    return (
-        f"{key or 'the entry'} is {first['input']!r}; wanted {first['msg'].removeprefix('Input should be ')}"
-    )

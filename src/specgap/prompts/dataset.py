@@ -39,6 +39,7 @@ def _load(prompts: Prompts, root: Path) -> Any:
     try:
         return datasets.load_dataset(
             str(root / source) if local else source,
+            prompts.name,
             split=prompts.split,
             revision=None if local else prompts.revision,
         )

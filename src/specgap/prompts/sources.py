@@ -31,5 +31,5 @@ def made_by(study: Study) -> str | None:
 
 def dataset_file(resources: Path, prompts: Prompts) -> Path:
     """Return where a dataset's rows are kept; each id, revision and split has a file of its own."""
-    parts = [prompts.dataset or "", prompts.revision or "", prompts.split]
+    parts = [prompts.dataset or "", prompts.name or "", prompts.revision or "", prompts.split]
     return resources / "datasets" / f"{file_name('@'.join(parts))}.jsonl"

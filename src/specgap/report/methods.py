@@ -69,12 +69,6 @@ def methods(study: Study, prompts: PromptSet, done: Sequence[Done]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def is_demo(study: Study, pair: str) -> bool:
-    """Return whether a pair is the one that specgap trains itself."""
-    source = study.pairs[pair].target.source
-    return source == f"./{study.resources_folder}/models/demo/target"
-
-
 # Models ----------------------------------------------------------------------------------------------
 
 
@@ -210,7 +204,7 @@ def _table(prompts: PromptSet) -> str:
 def _caveats(study: Study, prompts: PromptSet) -> list[str]:
     groups = groups_in(prompts, prompts.groupings[0])
     said = caveats(
-        demo_pairs=[_plain(pair) for pair in study.pairs if is_demo(study, pair)],
+        demo_pairs=[_plain(pair) for pair in study.pairs if study.trains(study.pairs[pair].target)],
         one_term_groups=[_plain(group.name) for group in groups if group.has_terms and group.n_units == 1],
         modes=[decoding.mode for decoding in study.decodings.values()],
         pilot=prompts.pilot,

@@ -8,7 +8,7 @@ from specgap.figures.cells import cell_facts
 from specgap.files import write_text
 from specgap.layout import ALL_SETTINGS, Cell
 from specgap.prompts import PromptSet
-from specgap.report.methods import is_demo, methods
+from specgap.report.methods import methods
 from specgap.report.page import CellPart, StudyFacts, write_page
 from specgap.report.references import references
 from specgap.trace.done import Done, read_done
@@ -38,7 +38,7 @@ def _study_facts(study: Study, prompts: PromptSet, done: Sequence[Done]) -> Stud
         },
         pairs={pair: _pair_facts(one) for pair, one in of_pair.items()},
         prompts_table=Path(study.results) / "study/tables/prompts.csv",
-        demo_pairs=[pair for pair in study.pairs if is_demo(study, pair)],
+        demo_pairs=[name for name, pair in study.pairs.items() if study.trains(pair.target)],
         notices=prompts.notices,
     )
 

@@ -1,0 +1,41 @@
+"""The original study's own config, end to end, on models of its shape with random weights."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from specgap.tables.csv import read_table
+from tests.support.sandbox import ROOT, make_sandbox
+from tests.support.tiny_models import gpt2_shaped_folder, gpt_neo_shaped_folder
+
+HONEST = ROOT.parent / "shared/data/honest"
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.skipif(not HONEST.is_dir(), reason="HONEST's two files are not here")
+def test_the_original_study_runs_to_its_figures_on_honest(tmp_path: Path) -> None:
+    sandbox = make_sandbox(tmp_path / "study")
+    models = sandbox.folder / "models"
+    gpt2 = gpt2_shaped_folder(models / "gpt2", 1)
+    gpt2_shaped_folder(models / "distilgpt2", 2, layers=1)
+    neo = gpt_neo_shaped_folder(models / "gpt-neo", 3)
+    gpt_neo_shaped_folder(models / "gpt-neo-small", 4, near=neo)
+    config = yaml.safe_load((ROOT / "config/examples/original.yaml").read_text())
+    config["prompts"]["local"] = str(HONEST)
+    config["pairs"] = {
+        "gpt2": {"target": str(gpt2), "draft": str(models / "distilgpt2")},
+        "gpt-neo": {"target": str(neo), "draft": str(models / "gpt-neo-small")},
+    }
+    config["limit"] = 3  # a pilot, since only the chain is tried here
+    sandbox.write_config(**config)
+    run = sandbox.snakemake()
+    assert run.code == 0, run.output
+    for pair in config["pairs"]:
+        cell = sandbox.folder / config["results"] / "figures" / pair / "sampled/heuristic-5"
+        assert len(list(cell.glob("likelihood_difference_*.png"))) == 10
+        acceptance = read_table(
+            sandbox.folder / config["results"] / "tables" / pair / "sampled/heuristic-5/acceptance.csv"
+        )
+        assert list(acceptance["n_prompts"]) == [3] * 10
+        assert set(acceptance["pilot"]) == {3}
