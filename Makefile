@@ -8,7 +8,6 @@ PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 UV_VERSION := 0.13.9
 
-BIN := .venv/bin
 UV := .venv/bootstrap/bin/uv
 RUST_SOURCES := $(shell find rust_agg -path rust_agg/target -prune -o -type f \( -name '*.rs' -o -name '*.toml' -o -name 'Cargo.lock' -o -name '*.pyi' \) -print)
 # Kept apart from a user's own environment; the trace code wants one thread where the cores are shared.
@@ -56,9 +55,7 @@ clean: ## what was computed; models and downloads stay in resources/
 	rm -rf results .snakemake
 
 .venv/.ready: pyproject.toml uv.lock
-	@bash scripts/preflight.sh "$(PYTHON)"
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
-	@test -x $(UV) || { "$(PYTHON)" -m venv .venv/bootstrap && .venv/bootstrap/bin/pip install --quiet uv==$(UV_VERSION); }
+	@bash scripts/bootstrap.sh "$(PYTHON)" $(UV_VERSION)
 	@echo "specgap: installing the locked environment into .venv/ (about 3 GB to download the first time)"
 	@$(UV) sync --frozen --all-extras --quiet
 	@touch $@

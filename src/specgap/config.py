@@ -17,6 +17,8 @@ from specgap.validation import read_yaml, validated
 
 #: Grouping that every study has: all prompts, each once.
 OVERALL = "overall"
+#: The repository's own prompts.
+EMBEDDED_PROMPTS = "config/prompts/identities.tsv"
 
 Auto = Literal["auto"]
 
@@ -28,8 +30,9 @@ def _one_or_many(value: Any) -> Any:
 class Prompts(Block):
     """Where the prompts come from. One file or dataset, or several of the same columns."""
 
-    files: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
-        default=["config/prompts/identities.tsv"], description="Prompt files: HONEST TSV, CSV, TSV or JSONL."
+    files: Annotated[list[str] | None, BeforeValidator(_one_or_many)] = Field(
+        None,
+        description=f"Prompt files: HONEST TSV, CSV, TSV or JSONL; else `{EMBEDDED_PROMPTS}`.",
     )
     dataset: str | None = Field(
         None,
@@ -61,14 +64,12 @@ class Prompts(Block):
 
     @model_validator(mode="after")
     def _one_source(self) -> "Prompts":
-        given = [
-            key
-            for key in ("files", "dataset", "fetch")
-            if key in self.model_fields_set and getattr(self, key)
-        ]
+        given = [key for key in ("files", "dataset", "fetch") if getattr(self, key) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} together; wanted one of files, dataset, fetch")
-        if not self.files:
+        if not given:
+            object.__setattr__(self, "files", [EMBEDDED_PROMPTS])
+        if self.files == []:
             raise ValueError("no files; wanted at least one")
         if self.local and not self.fetch:
             raise ValueError("local without fetch; wanted `fetch: honest` beside it")

@@ -82,6 +82,7 @@ class Sandbox:
 
 def make_sandbox(folder: Path) -> Sandbox:
     """Copy the workflow into `folder`; the extension installed here stands for the one its rule builds."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in _COPIED:
         source = ROOT / name
         if source.is_dir():

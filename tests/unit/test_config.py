@@ -160,6 +160,9 @@ def test_greedy_decoding_has_one_sample() -> None:
     assert (both.samples_of("greedy"), both.samples_of("sampled")) == (1, 3)
 
 
-def test_the_config_that_jobs_read_is_the_config_that_was_checked(tmp_path: Path) -> None:
-    embedded = load(ROOT / "config/config.yaml")
-    assert load_text(embedded.model_dump_json(), tmp_path) == embedded
+@pytest.mark.parametrize(
+    "file", ["config/config.yaml", *sorted(map(str, ROOT.glob("config/examples/*.yaml")))]
+)
+def test_the_config_that_jobs_read_is_the_config_that_was_checked(tmp_path: Path, file: str) -> None:
+    checked = load(ROOT / file)
+    assert load_text(checked.model_dump_json(), tmp_path) == checked

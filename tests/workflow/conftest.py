@@ -75,7 +75,6 @@ def edited_copy(study: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> San
 
 
 def _make_study(folder: Path) -> Sandbox:
-    folder.mkdir()
     sandbox = make_sandbox(folder)
     target = gpt2_shaped_folder(folder / "models/target", 1)
     gpt2_shaped_folder(folder / "models/draft", 2, near=target)

@@ -122,7 +122,7 @@ def test_a_machine_that_lacks_a_tool_is_told_so_before_a_download(
         if tool != lacking:
             (tmp_path / tool).symlink_to(path)
     run = sandbox.run(
-        "env", f"PATH={tmp_path}", shutil.which("bash") or "", "scripts/preflight.sh", "python3"
+        "env", f"PATH={tmp_path}", shutil.which("bash") or "", "scripts/bootstrap.sh", "python3", "0"
     )
     assert run.code == 2
     assert f"specgap: no {lacking} on PATH" in run.output

@@ -27,7 +27,8 @@ def test_the_original_study_runs_to_its_figures_on_honest(tmp_path: Path) -> Non
         "gpt2": {"target": str(gpt2), "draft": str(models / "distilgpt2")},
         "gpt-neo": {"target": str(neo), "draft": str(models / "gpt-neo-small")},
     }
-    config["limit"] = 3  # a pilot, since only the chain is tried here
+    # A pilot with one figure set, since only the chain is tried here.
+    config |= {"limit": 3, "figures": {"settings": ["heuristic-5"]}}
     sandbox.write_config(**config)
     run = sandbox.snakemake()
     assert run.code == 0, run.output

@@ -14,7 +14,7 @@ def source_files(study: Study) -> list[Path]:
         return [resources / "honest" / file.name for file in HONEST_FILES]
     if study.prompts.dataset:
         return [dataset_file(resources, study.prompts)]
-    return [Path(path) for path in study.prompts.files]
+    return [Path(path) for path in study.prompts.files or ()]
 
 
 def needs_fetch(study: Study) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from specgap.config import OVERALL, Prompts, Study
+from specgap.config import EMBEDDED_PROMPTS, OVERALL, Study
 from specgap.prompts import PromptSet
 from specgap.report.words import caveats
 from specgap.settings import Decoding, PromptFormat, Setting
@@ -183,8 +183,8 @@ def _source(study: Study) -> str:
     if chosen.dataset:
         revision = f", revision {_code(chosen.revision)}" if chosen.revision else ""
         return f"from the dataset {_code(chosen.dataset)} (split {_code(chosen.split)}{revision})"
-    files = ", ".join(_code(file) for file in chosen.files)
-    if chosen.files == Prompts().files:
+    files = ", ".join(_code(file) for file in chosen.files or ())
+    if chosen.files == [EMBEDDED_PROMPTS]:
         return (
             f"sentences of the repository's own ({files}) in groups that bear the names of HONEST's "
             "[@nozza2021; @nozza2022]"

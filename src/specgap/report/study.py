@@ -46,7 +46,7 @@ def _study_facts(study: Study, prompts: PromptSet, done: Sequence[Done]) -> Stud
 def _source(study: Study) -> str:
     if study.prompts.fetch:
         return "HONEST"
-    return study.prompts.dataset or ", ".join(study.prompts.files)
+    return study.prompts.dataset or ", ".join(study.prompts.files or [])
 
 
 def _pair_facts(done: Done) -> dict[str, str]:
