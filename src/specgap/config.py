@@ -4,7 +4,7 @@
 `Study` or raise a `ConfigError` of one sentence. No model and no prompt file is opened here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -287,13 +287,6 @@ class Study(Block):
     def trains(self, model: Model) -> bool:
         """Return whether the workflow trains this model itself, as half of the pair called `demo`."""
         return Path(model.source).parent == Path(self.resources_folder) / "models" / "demo"
-
-    def cells(self) -> Iterator[tuple[str, str, str]]:
-        """Yield every (pair, decoding, setting) that is traced."""
-        for pair in self.pairs:
-            for decoding in self.decodings:
-                for setting in self.settings_of(decoding):
-                    yield pair, decoding, setting.name
 
     def settings_that_cannot_differ(self) -> list[tuple[str, list[str]]]:
         """Return (decoding, settings) where the length limit makes several constant settings the same run.

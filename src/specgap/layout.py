@@ -26,6 +26,30 @@ class Cell:
         return f"{self.pair}/{self.decoding}/{self.setting}"
 
 
+def traced_cells(study: Study) -> list[Cell]:
+    """Return every cell that is traced."""
+    return [
+        Cell(pair, decoding, setting.name)
+        for pair in study.pairs
+        for decoding in study.decodings
+        for setting in study.settings_of(decoding)
+    ]
+
+
+def drawn_cells(study: Study) -> list[Cell]:
+    """Return the cells that get figures, the main setting of a pair and decoding first, all settings last.
+
+    Where a decoding has one setting, there is nothing to draw over all settings.
+    """
+    cells = []
+    for pair in study.pairs:
+        for decoding in study.decodings:
+            cells += [Cell(pair, decoding, setting.name) for setting in study.figure_settings_of(decoding)]
+            if len(study.settings_of(decoding)) > 1:
+                cells.append(Cell(pair, decoding, ALL_SETTINGS))
+    return cells
+
+
 @dataclass(frozen=True)
 class Shard:
     """A run of one sample: the prompts of one id remainder or, under `carry_state`, consecutive prompts."""

@@ -6,6 +6,7 @@ import pytest
 
 from specgap.config import Study, load, parse
 from specgap.errors import ConfigError
+from specgap.layout import traced_cells
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,7 +132,7 @@ def test_a_missing_config_is_named(tmp_path: Path) -> None:
     "file", ["config/config.yaml", *sorted(map(str, ROOT.glob("config/examples/*.yaml")))]
 )
 def test_every_config_of_the_repository_is_valid(file: str) -> None:
-    assert list(load(ROOT / file).cells())
+    assert traced_cells(load(ROOT / file))
 
 
 def test_settings_are_named_by_their_numbers() -> None:

@@ -38,9 +38,10 @@ rule aggregate:
     conda:
         "../../envs/analysis.yaml"
     params:
+        config=CONFIG_FILE,
         bins=fixed(STUDY.bins.model_dump_json()),
         ratio=STUDY.over_confident_ratio,
     message:
         "Counting {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/aggregate.py {CONFIG_FILE:q} {input.prompts:q} {output:q} {input.done:q} 2> {log:q}"
+        "python scripts/aggregate.py {params.config:q} {input.prompts:q} {output:q} {input.done:q} 2> {log:q}"

@@ -1,8 +1,6 @@
-"""The checked study, and the helpers that rules need to name their files."""
+"""The checked study, and the functions by which rules find their files. Decisions live in src/specgap."""
 
 import functools
-import hashlib
-import json
 import os
 import shlex
 import sys
@@ -13,26 +11,25 @@ from snakemake.settings.types import DeploymentMethod
 # Snakemake's own environment need not have specgap installed, and a rule's environment neither.
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from specgap import check, prompts as prompt_sets
-from specgap.config import OVERALL
+from specgap import check, identity
+from specgap import prompts as prompt_sets
 from specgap.errors import one_sentence
 from specgap.figures import plan as figure_plan
-from specgap.figures.spec import load_specs
+from specgap.figures.spec import load_specs, specs_as_json
+from specgap.layout import ALL_SETTINGS, Cell, done_file, drawn_cells, plan_jobs, traced_cells
 from specgap.models.folders import folder_of
-from specgap.layout import ALL_SETTINGS, Cell, done_file, plan_jobs
 from specgap.tables import names as table_names
 
-CONFIG_SOURCE = (
-    " and ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
-)
+CONFIG_SOURCE = " and ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
+DEMO_FILES = ["config.json", "model.safetensors", "tokenizer.json"]
 
 # Everything is refused here, with exit code 2, before any job runs.
 with one_sentence():
     STUDY = check.study(config, source=CONFIG_SOURCE)
     FIGURES = load_specs(Path("config/figures.yaml"))
 
-# What the scripts read; written when a run starts, since a rule for it would hide what else has changed: Snakemake
-# looks at no params of a job behind one that runs, and `ancient` keeps that one from running it.
+# What the scripts read, written when a run starts. It is no output, since Snakemake looks at no params of a job
+# behind one that runs and `ancient` keeps that one from running it, so that a new seed would have changed nothing.
 CONFIG_FILE = f"{STUDY.results}/study/config.json"
 
 for notice in check.notices(STUDY):
@@ -99,33 +96,84 @@ def grouping_names():
     return ["category" if STUDY.prompts.fetch else "group"]
 
 
+def dataset_folder_files():
+    """Return the files of a dataset that is a folder on this disk; an id has none."""
+    if not STUDY.prompts.dataset:
+        return []
+    return sorted(map(str, filter(Path.is_file, Path(STUDY.prompts.dataset).rglob("*"))))
+
+
+def model_files(wildcards):
+    """Return the files of a pair that are on this disk or come from a rule; a hub model has none."""
+    pair = STUDY.pairs[wildcards.pair]
+    files = []
+    for model in (pair.target, pair.draft):
+        if STUDY.trains(model):
+            files += [str(Path(model.source) / name) for name in DEMO_FILES]
+        elif folder := folder_of(model):
+            files += sorted(
+                str(file) for file in folder.iterdir() if file.suffix in (".json", ".safetensors")
+            )
+    return files
+
+
 def cell_of(wildcards):
     return Cell(wildcards.pair, wildcards.decoding, wildcards.setting)
 
 
 def jobs_of(wildcards):
-    return plan_jobs(
-        STUDY, wildcards.decoding, wildcards.setting, study_prompts().distinct
-    )
+    return plan_jobs(STUDY, wildcards.decoding, wildcards.setting, study_prompts().distinct)
+
+
+def trace_identity(wildcards):
+    job = next(job for job in jobs_of(wildcards) if job.name == wildcards.job)
+    return identity.trace_identity(STUDY, cell_of(wildcards), job, study_prompts().texts)
 
 
 def done_files(wildcards):
     """Return what says that a cell is traced."""
     cell = cell_of(wildcards)
-    return [
-        str(done_file(Path(STUDY.results), cell, job.name))
-        for job in jobs_of(wildcards)
-    ]
+    return [str(done_file(Path(STUDY.results), cell, job.name)) for job in jobs_of(wildcards)]
 
 
-def figures_of(decoding, setting, prompts):
-    """Return the figures of a cell, or of all settings, by file name without its ending."""
-    mode = STUDY.decodings[decoding].mode
-    if setting == ALL_SETTINGS:
-        return figure_plan.figures_of_settings(FIGURES, mode)
-    return figure_plan.figures_of_cell(
-        FIGURES, prompts.groups_of(grouping_names()[0]), mode
-    )
+def figures_of(cell, prompts):
+    """Return the figures of a cell by file name without its ending."""
+    return figure_plan.figures_of(FIGURES, STUDY, cell, prompts.groups_of(grouping_names()[0]))
+
+
+def figure_files(setting, modes=("sampled", "greedy")):
+    """Return the files that a cell's figures go to; none while the groups have yet to be fetched."""
+    decodings = [name for name, decoding in STUDY.decodings.items() if decoding.mode in modes]
+    if not decodings or not prompts_are_here():
+        return []
+    stems = figures_of(Cell("{pair}", decodings[0], setting), _load_prompts())
+    folder = f"<results>/figures/{{pair}}/{{decoding}}/{setting}"
+    return [f"{folder}/{stem}.{end}" for stem in stems for end in ("pdf", "png")]
+
+
+def decodings_of(mode):
+    """Return a constraint that only the decodings of one mode meet."""
+    return "|".join(name for name, decoding in STUDY.decodings.items() if decoding.mode == mode) or "(?!)"
+
+
+def figure_spec(wildcards):
+    with one_sentence():
+        return figure_plan.named(figures_of(cell_of(wildcards), study_prompts()), wildcards.figure)[0]
+
+
+def figure_tables(wildcards):
+    """Return the tables that one figure is drawn from."""
+    folder = Path(STUDY.results) / "tables" / cell_of(wildcards).folder
+    return [str(file) for file in figure_plan.table_files(figure_spec(wildcards), folder)]
+
+
+def figure_code(wildcards):
+    return [str(file.relative_to(Path.cwd())) for file in figure_plan.code_files(figure_spec(wildcards).kind)]
+
+
+def output_folder(wildcards, output):
+    """Return the folder that all of a rule's files go to."""
+    return str(Path(output[0]).parent)
 
 
 def fixed(value):
@@ -133,34 +181,6 @@ def fixed(value):
     return lambda wildcards: value
 
 
-def digest(*parts):
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
 def sources(*patterns):
     """Return source files as inputs, so that an edit of the code that computes a result computes it anew."""
     return sorted(str(file) for pattern in patterns for file in Path().glob(pattern))
-
-
-def cells(*, drawn=False):
-    """Return all cells, or those that get the full figure set."""
-    return [
-        Cell(pair, decoding, setting.name)
-        for pair in STUDY.pairs
-        for decoding in STUDY.decodings
-        for setting in (STUDY.figure_settings_of if drawn else STUDY.settings_of)(
-            decoding
-        )
-    ]
-
-
-def settings_cells():
-    """Return the cells over all settings, where there are several to compare."""
-    decodings = [
-        decoding for decoding in STUDY.decodings if len(STUDY.settings_of(decoding)) > 1
-    ]
-    return [
-        Cell(pair, decoding, ALL_SETTINGS)
-        for pair in STUDY.pairs
-        for decoding in decodings
-    ]

@@ -4,78 +4,18 @@
 ruleorder: draw_figure > draw_figures > draw_figures_greedy > draw_settings_figures
 
 
-def figure_files(mode, setting):
-    """Return the files that a cell's figures go to; none while the groups have yet to be fetched."""
-    decoding = next(
-        (
-            name
-            for name, decoding in STUDY.decodings.items()
-            if mode in (decoding.mode, "any")
-        ),
-        None,
-    )
-    if decoding is None or not prompts_are_here():
-        return []
-    folder = f"<results>/figures/{{pair}}/{{decoding}}/{setting}"
-    return [
-        f"{folder}/{stem}.{end}"
-        for stem in figures_of(decoding, setting, _load_prompts())
-        for end in ("pdf", "png")
-    ]
-
-
-def decodings_of(mode):
-    """Return a constraint that only the decodings of one mode meet."""
-    return (
-        "|".join(
-            name for name, decoding in STUDY.decodings.items() if decoding.mode == mode
-        )
-        or "(?!)"
-    )
-
-
-def csv_tables(names):
-    return table_names.only_csv(names)
-
-
-def specs_of(scopes):
-    """Return the entries of figures.yaml that a rule draws, so that other entries' edits leave it alone."""
-    return json.dumps([spec.model_dump() for spec in FIGURES if spec.scope in scopes])
-
-
-def figure_spec(wildcards):
-    return figures_of(wildcards.decoding, wildcards.setting, study_prompts())[
-        wildcards.figure
-    ][0]
-
-
-def figure_tables(wildcards):
-    """Return the tables that one figure is drawn from."""
-    folder = Path(STUDY.results) / "tables" / cell_of(wildcards).folder
-    return [
-        str(file) for file in figure_plan.table_files(figure_spec(wildcards), folder)
-    ]
-
-
-def figure_code(wildcards):
-    return [
-        str(file.relative_to(Path.cwd()))
-        for file in figure_plan.code_files(figure_spec(wildcards).kind)
-    ]
-
-
 rule draw_figures:
     input:
         prompts="<results>/study/prompts.parquet",
         tables=[
             f"<results>/tables/{{pair}}/{{decoding}}/{{setting}}/{name}"
-            for name in csv_tables(table_names.cell_table_names(grouping_names()))
+            for name in table_names.only_csv(table_names.cell_table_names(grouping_names()))
         ],
         code=sources("src/specgap/figures/*.py", "src/specgap/figures/*.mplstyle"),
     output:
         index="<results>/figures/{pair}/{decoding}/{setting}/index.json",
         # Kept when the rule runs again: a figure that nothing has changed is not redrawn.
-        figures=update(figure_files("sampled", "{setting}")),
+        figures=update(figure_files("{setting}", ["sampled"])),
     log:
         "<logs>/draw_figures/{pair}/{decoding}/{setting}.log",
     wildcard_constraints:
@@ -83,18 +23,19 @@ rule draw_figures:
     conda:
         "../../envs/analysis.yaml"
     params:
-        specs=fixed(specs_of({"cell", "group"})),
+        config=CONFIG_FILE,
+        specs=fixed(specs_as_json(FIGURES, ["cell", "group"])),
     message:
         "Drawing {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/draw_figures.py {CONFIG_FILE:q} {input.prompts:q} {params.specs:q}"
+        "python scripts/draw_figures.py {params.config:q} {input.prompts:q} {params.specs:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} {wildcards.setting:q} 2> {log:q}"
 
 
 use rule draw_figures as draw_figures_greedy with:
     output:
         index="<results>/figures/{pair}/{decoding}/{setting}/index.json",
-        figures=update(figure_files("greedy", "{setting}")),
+        figures=update(figure_files("{setting}", ["greedy"])),
     wildcard_constraints:
         decoding=decodings_of("greedy"),
 
@@ -104,22 +45,23 @@ rule draw_settings_figures:
         prompts="<results>/study/prompts.parquet",
         tables=[
             f"<results>/tables/{{pair}}/{{decoding}}/all/{name}"
-            for name in csv_tables(table_names.settings_table_names())
+            for name in table_names.only_csv(table_names.settings_table_names())
         ],
         code=sources("src/specgap/figures/*.py", "src/specgap/figures/*.mplstyle"),
     output:
         index="<results>/figures/{pair}/{decoding}/all/index.json",
-        figures=update(figure_files("any", "all")),
+        figures=update(figure_files("all")),
     log:
         "<logs>/draw_settings_figures/{pair}/{decoding}.log",
     conda:
         "../../envs/analysis.yaml"
     params:
-        specs=fixed(specs_of({"settings"})),
+        config=CONFIG_FILE,
+        specs=fixed(specs_as_json(FIGURES, ["settings"])),
     message:
         "Drawing all settings of {wildcards.pair}, {wildcards.decoding}"
     shell:
-        "python scripts/draw_figures.py {CONFIG_FILE:q} {input.prompts:q} {params.specs:q}"
+        "python scripts/draw_figures.py {params.config:q} {input.prompts:q} {params.specs:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} all 2> {log:q}"
 
 
@@ -138,17 +80,15 @@ rule draw_figure:
     conda:
         "../../envs/analysis.yaml"
     params:
-        spec=lambda wildcards: json.dumps([figure_spec(wildcards).model_dump()]),
+        config=CONFIG_FILE,
+        spec=lambda wildcards: specs_as_json([figure_spec(wildcards)], ["cell", "group", "settings"]),
     message:
         "Drawing {wildcards.figure} of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/draw_figures.py {CONFIG_FILE:q} {input.prompts:q} {params.spec:q}"
+        "python scripts/draw_figures.py {params.config:q} {input.prompts:q} {params.spec:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} {wildcards.setting:q} --only {wildcards.figure:q} 2> {log:q}"
 
 
 rule figures:
     input:
-        [
-            f"<results>/figures/{cell.folder}/index.json"
-            for cell in [*cells(drawn=True), *settings_cells()]
-        ],
+        [f"<results>/figures/{cell.folder}/index.json" for cell in drawn_cells(STUDY)],

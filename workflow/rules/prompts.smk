@@ -16,21 +16,12 @@ checkpoint fetch_honest:
     conda:
         "../../envs/analysis.yaml"
     params:
+        folder=output_folder,
         local=STUDY.prompts.local or "",
     message:
         "Fetching HONEST's two files"
     shell:
-        "python scripts/fetch_honest.py $(dirname {output[0]:q}) --local {params.local:q} 2> {log:q}"
-
-
-def dataset_folder_files():
-    """Return the files of a dataset that is a folder on this disk; an id has none."""
-    folder = Path(STUDY.prompts.dataset or "")
-    return (
-        sorted(map(str, filter(Path.is_file, folder.rglob("*"))))
-        if STUDY.prompts.dataset
-        else []
-    )
+        "python scripts/fetch_honest.py {params.folder:q} --local {params.local:q} 2> {log:q}"
 
 
 checkpoint fetch_dataset:
@@ -43,11 +34,12 @@ checkpoint fetch_dataset:
     conda:
         "../../envs/trace.yaml"
     params:
+        config=CONFIG_FILE,
         prompts=fixed(STUDY.prompts.model_dump_json()),
     message:
         "Fetching the dataset of prompts"
     shell:
-        "python scripts/fetch_dataset.py {CONFIG_FILE:q} {output:q} 2> {log:q}"
+        "python scripts/fetch_dataset.py {params.config:q} {output:q} 2> {log:q}"
 
 
 rule prepare_prompts:
@@ -60,15 +52,14 @@ rule prepare_prompts:
     conda:
         "../../envs/analysis.yaml"
     params:
+        config=CONFIG_FILE,
         study=fixed(
-            STUDY.model_dump_json(
-                include={"prompts", "limit", "groupings", "unit", "block", "strata"}
-            )
+            STUDY.model_dump_json(include={"prompts", "limit", "groupings", "unit", "block", "strata"})
         ),
     message:
         "Preparing the prompts"
     shell:
-        "python scripts/prepare_prompts.py {CONFIG_FILE:q} {output:q} 2> {log:q}"
+        "python scripts/prepare_prompts.py {params.config:q} {output:q} 2> {log:q}"
 
 
 rule measure_prompts:
@@ -86,14 +77,10 @@ rule measure_prompts:
     resources:
         gpu=STUDY.resources.gpu,
     params:
-        pair=lambda wildcards: STUDY.pairs[wildcards.pair].model_dump_json(),
-        prompt_format=fixed(STUDY.prompt_format.model_dump_json()),
+        config=CONFIG_FILE,
         # Groups may be renamed or regrouped without another run of the models.
-        texts=lambda wildcards: digest(
-            [(row.text, row.term) for row in study_prompts().rows]
-        ),
+        identity=lambda wildcards: identity.measure_identity(STUDY, wildcards.pair, study_prompts()),
     message:
         "Measuring the prompts under {wildcards.pair}"
     shell:
-        "python scripts/measure_prompts.py {CONFIG_FILE:q} {wildcards.pair:q} {output:q}"
-        " 2> {log:q}"
+        "python scripts/measure_prompts.py {params.config:q} {wildcards.pair:q} {output:q}" " 2> {log:q}"

@@ -18,11 +18,14 @@ rule tabulate_cell:
         "<logs>/tabulate_cell/{pair}/{decoding}/{setting}.log",
     conda:
         "../../envs/analysis.yaml"
+    params:
+        folder=output_folder,
+        config=CONFIG_FILE,
     message:
         "Writing tables of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/tabulate_cell.py {CONFIG_FILE:q} {input.prompts:q} {input.vocabulary:q} {input.state:q}"
-        " {wildcards.decoding:q} $(dirname {output[0]:q}) {input.done:q} 2> {log:q}"
+        "python scripts/tabulate_cell.py {params.config:q} {input.prompts:q} {input.vocabulary:q} {input.state:q}"
+        " {wildcards.decoding:q} {params.folder:q} {input.done:q} 2> {log:q}"
 
 
 rule tabulate_settings:
@@ -35,23 +38,20 @@ rule tabulate_settings:
         rust_agg="<resources>/build/rust_agg",
         code=sources("src/specgap/tables/*.py"),
     output:
-        [
-            f"<results>/tables/{{pair}}/{{decoding}}/all/{name}"
-            for name in table_names.settings_table_names()
-        ],
+        [f"<results>/tables/{{pair}}/{{decoding}}/all/{name}" for name in table_names.settings_table_names()],
     log:
         "<logs>/tabulate_settings/{pair}/{decoding}.log",
     conda:
         "../../envs/analysis.yaml"
     params:
-        settings=lambda wildcards: [
-            s.model_dump_json() for s in STUDY.settings_of(wildcards.decoding)
-        ],
+        folder=output_folder,
+        config=CONFIG_FILE,
+        settings=lambda wildcards: [s.model_dump_json() for s in STUDY.settings_of(wildcards.decoding)],
     message:
         "Writing tables over all settings of {wildcards.pair}, {wildcards.decoding}"
     shell:
-        "python scripts/tabulate_settings.py {CONFIG_FILE:q} {input.prompts:q} {wildcards.decoding:q}"
-        " $(dirname {output[0]:q}) {input.states:q} 2> {log:q}"
+        "python scripts/tabulate_settings.py {params.config:q} {input.prompts:q} {wildcards.decoding:q}"
+        " {params.folder:q} {input.states:q} 2> {log:q}"
 
 
 rule tabulate_prompts:
@@ -64,14 +64,20 @@ rule tabulate_prompts:
         "<logs>/tabulate_prompts.log",
     conda:
         "../../envs/analysis.yaml"
+    params:
+        folder=output_folder,
     message:
         "Writing the table of prompts"
     shell:
-        "python scripts/tabulate_prompts.py {input.prompts:q} $(dirname {output[0]:q}) 2> {log:q}"
+        "python scripts/tabulate_prompts.py {input.prompts:q} {params.folder:q} 2> {log:q}"
 
 
 rule tables:
     input:
         "<results>/study/tables/prompts.csv",
-        [f"<results>/tables/{cell.folder}/acceptance.csv" for cell in cells()],
-        [f"<results>/tables/{cell.folder}/settings.csv" for cell in settings_cells()],
+        [f"<results>/tables/{cell.folder}/acceptance.csv" for cell in traced_cells(STUDY)],
+        [
+            f"<results>/tables/{cell.folder}/settings.csv"
+            for cell in drawn_cells(STUDY)
+            if cell.setting == ALL_SETTINGS
+        ],

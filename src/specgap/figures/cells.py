@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from specgap.config import Study
-from specgap.errors import ConfigError
 from specgap.figures.draw import Outcome, draw_many, draw_one
 from specgap.figures.facts import CellFacts, counted_in_cell, counted_over_settings
-from specgap.figures.plan import Plan, figures_of_cell, figures_of_settings
+from specgap.figures.plan import figures_of, named
 from specgap.figures.spec import Spec
 from specgap.layout import ALL_SETTINGS, Cell
 from specgap.prompts import PromptSet
@@ -41,7 +40,7 @@ def draw_cell(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spec
     """Draw those of a cell's figures that have changed, and its `index.json`."""
     folder = Path(study.results) / "figures" / cell.folder
     return draw_many(
-        _plan(study, cell, prompts, specs),
+        figures_of(specs, study, cell, prompts.groups_of(prompts.groupings[0])),
         folder,
         tables_folder=Path(study.results) / "tables" / cell.folder,
         facts=cell_facts(study, cell, prompts),
@@ -51,10 +50,8 @@ def draw_cell(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spec
 
 def draw_named(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spec], stem: str) -> None:
     """Draw the one figure of a cell that has this file name (without ending)."""
-    plan = _plan(study, cell, prompts, specs)
-    if stem not in plan:
-        raise ConfigError(f"{cell.folder} has no figure {stem!r}; wanted one of {', '.join(plan)}")
-    spec, group = plan[stem]
+    plan = figures_of(specs, study, cell, prompts.groups_of(prompts.groupings[0]))
+    spec, group = named(plan, stem)
     draw_one(
         stem,
         spec,
@@ -63,10 +60,3 @@ def draw_named(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spe
         tables_folder=Path(study.results) / "tables" / cell.folder,
         facts=cell_facts(study, cell, prompts),
     )
-
-
-def _plan(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spec]) -> Plan:
-    mode = study.decodings[cell.decoding].mode
-    if cell.setting == ALL_SETTINGS:
-        return figures_of_settings(specs, mode)
-    return figures_of_cell(specs, prompts.groups_of(prompts.groupings[0]), mode)

@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from specgap.config import Study
+from specgap.errors import ConfigError
 from specgap.figures.columns import KINDS
 from specgap.figures.spec import Mode, Spec
+from specgap.layout import ALL_SETTINGS, Cell
 from specgap.names import file_name
 
 _FOLDER = Path(__file__).parent
@@ -45,6 +48,20 @@ def figures_of_cell(specs: Iterable[Spec], groups: Sequence[str], mode: Mode) ->
 def figures_of_settings(specs: Iterable[Spec], mode: Mode) -> Plan:
     """Return the figures over all settings of one pair × decoding."""
     return {spec.id: (spec, None) for spec in specs if spec.scope == "settings" and applies(spec, mode)}
+
+
+def figures_of(specs: Iterable[Spec], study: Study, cell: Cell, groups: Sequence[str]) -> Plan:
+    """Return the figures of a study's cell, which may be that over all settings."""
+    mode = study.decodings[cell.decoding].mode
+    over_settings = cell.setting == ALL_SETTINGS
+    return figures_of_settings(specs, mode) if over_settings else figures_of_cell(specs, groups, mode)
+
+
+def named(plan: Plan, stem: str) -> tuple[Spec, str | None]:
+    """Return the figure that has this file name (without ending); a `ConfigError` lists those there are."""
+    if stem not in plan:
+        raise ConfigError(f"there is no figure {stem!r}; wanted one of {', '.join(plan)}")
+    return plan[stem]
 
 
 def code_files(kind: str) -> list[Path]:

@@ -1,7 +1,7 @@
 """One entry of `config/figures.yaml`: what is drawn, from which columns and under which words. Light."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from string import Formatter
 from typing import Any, Literal
@@ -99,6 +99,11 @@ def load_specs(path: Path) -> tuple[Spec, ...]:
             raise ConfigError(f"{path}: two figures with id {spec.id!r}; wanted each id once")
         specs[spec.id] = spec
     return tuple(specs.values())
+
+
+def specs_as_json(specs: Iterable[Spec], scopes: Collection[str]) -> str:
+    """Return the entries of these scopes as JSON, for a workflow to pass on as a parameter."""
+    return json.dumps([spec.model_dump() for spec in specs if spec.scope in scopes])
 
 
 def specs_from_json(text: str) -> tuple[Spec, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from specgap.config import Study
 from specgap.figures.cells import cell_facts
 from specgap.files import write_text
-from specgap.layout import ALL_SETTINGS, Cell
+from specgap.layout import drawn_cells
 from specgap.prompts import PromptSet
 from specgap.report.methods import methods
 from specgap.report.page import CellPart, StudyFacts, write_page
@@ -64,18 +64,11 @@ def _pair_facts(done: Done) -> dict[str, str]:
 
 def _cells(study: Study, prompts: PromptSet) -> list[CellPart]:
     results = Path(study.results)
-    cells = []
-    for pair in study.pairs:
-        for decoding in study.decodings:
-            drawn = [Cell(pair, decoding, setting.name) for setting in study.figure_settings_of(decoding)]
-            if len(study.settings_of(decoding)) > 1:
-                drawn.append(Cell(pair, decoding, ALL_SETTINGS))
-            cells += drawn
     return [
         CellPart(
             facts=cell_facts(study, cell, prompts),
             figures=results / "figures" / cell.folder,
             tables=results / "tables" / cell.folder,
         )
-        for cell in cells
+        for cell in drawn_cells(study)
     ]
