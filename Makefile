@@ -30,7 +30,7 @@ test: .venv/.rust_agg ## everything a reader may rely on
 quick: .venv/.rust_agg ## while editing
 	pytest -q -n $(CORES) --dist loadfile -m "not slow"
 
-check: .venv/.ready ## formats, lints, types
+check: .venv/.rust_agg ## formats, lints, types
 	ruff format --check .
 	ruff check .
 	mypy
@@ -39,16 +39,16 @@ check: .venv/.ready ## formats, lints, types
 	cargo fmt --check --manifest-path rust_agg/Cargo.toml
 	cargo clippy --locked --all-targets --quiet --manifest-path rust_agg/Cargo.toml -- -D warnings
 
-format: .venv/.ready
+format: .venv/.rust_agg
 	ruff format .
 	ruff check --fix .
 	snakefmt Snakefile workflow
 	cargo fmt --manifest-path rust_agg/Cargo.toml
 
-schema: .venv/.ready ## config/README.md and workflow/schemas/ from specgap.config
+schema: .venv/.rust_agg ## config/README.md and workflow/schemas/ from specgap.config
 	python scripts/write_config_reference.py config/README.md workflow/schemas/config.schema.json
 
-lock: .venv/.ready ## after an edit of pyproject.toml
+lock: .venv/.rust_agg ## after an edit of pyproject.toml
 	$(UV) lock
 
 clean: ## what was computed; models and downloads stay in resources/

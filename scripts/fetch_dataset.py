@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import typer
-from specgap.prompts import fetch_dataset
 
 from specgap.config import load
 from specgap.errors import one_sentence
+from specgap.prompts import fetch_dataset
 
 
 def main(config: Path, output: Path) -> None:

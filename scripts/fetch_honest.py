@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import typer
-from specgap.prompts import fetch_honest
 
 from specgap.errors import one_sentence
+from specgap.prompts import fetch_honest
 
 
 def main(folder: Path, local: str = "") -> None:

@@ -1,6 +1,6 @@
 """Refuse what cannot be meant, before any model is loaded: the config, the prompts, the folders it names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,21 @@ from specgap.errors import ConfigError
 from specgap.files import write_text
 from specgap.models import check_prompts
 from specgap.models.folders import check_source
+from specgap.validation import read_yaml
 
 #: Written into a results folder first, so that specgap never fills a folder of somebody else's.
 MARKER = ".specgap"
 
 
-def study(raw: Any, *, source: str) -> Study:
+def study(raw: Any, *, files: Sequence[str]) -> Study:
     """Validate a config with what it names on this disk, relative to the current folder; return the study.
 
-    Prompt files are read unless a rule has yet to fetch them. Models are looked at, not opened.
+    `raw` is what Snakemake made of `files` and its command line. Prompt files are read unless a rule has yet
+    to fetch them. Models are looked at, not opened.
     """
-    return _checked(parse(raw, source=source))
+    for file in files:
+        read_yaml(Path(file))  # refuses a key given twice, of which Snakemake keeps the last in silence
+    return _checked(parse(raw, source=" and ".join(files)))
 
 
 def full(path: Path) -> Iterator[str]:
@@ -81,9 +85,12 @@ def _has_prompts(checked: Study) -> bool:
 def _check_results(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"results is {str(folder)!r}, which is a file; wanted a folder or a free name")
-    if folder.is_dir() and not (folder / MARKER).exists() and any(folder.iterdir()):
-        first = min(entry.name for entry in folder.iterdir())
+    if not folder.is_dir() or (folder / MARKER).exists():
+        return
+    # A study may lie in a folder of its own below another's.
+    foreign = sorted(entry.name for entry in folder.iterdir() if not (entry / MARKER).exists())
+    if foreign:
         raise ConfigError(
-            f"results is {str(folder)!r}, which holds {first!r} and is not a folder that specgap made; "
+            f"results is {str(folder)!r}, which holds {foreign[0]!r} and is not a folder that specgap made; "
             "wanted an empty folder or a free name"
         )

@@ -4,12 +4,14 @@
 `Study` or raise a `ConfigError` of one sentence. No model and no prompt file is opened here.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from specgap.blocks import EMBEDDED_PROMPTS, Bins, FigureChoice, Grouping, Prompts, Resources, Shards
 from specgap.errors import ConfigError
 from specgap.names import check_name
 from specgap.settings import Block, Decoding, Model, Pair, PromptFormat, Setting
@@ -17,128 +19,8 @@ from specgap.validation import read_yaml, validated
 
 #: Grouping that every study has: all prompts, each once.
 OVERALL = "overall"
-#: The repository's own prompts.
-EMBEDDED_PROMPTS = "config/prompts/identities.tsv"
 
 Auto = Literal["auto"]
-
-
-def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-class Prompts(Block):
-    """Where the prompts come from. One file or dataset, or several of the same columns."""
-
-    files: Annotated[list[str] | None, BeforeValidator(_one_or_many)] = Field(
-        None,
-        description=f"Prompt files: HONEST TSV, CSV, TSV or JSONL; else `{EMBEDDED_PROMPTS}`.",
-    )
-    dataset: str | None = Field(
-        None,
-        description="Hugging Face dataset id or folder, instead of `files` (needs the `datasets` extra).",
-    )
-    name: str | None = Field(None, description="Configuration of the dataset, where it has several.")
-    split: str = Field("train", description="Split of the dataset.")
-    revision: str | None = Field(None, description="Revision of the dataset.")
-    fetch: Literal["honest"] | None = Field(
-        None,
-        description="`honest`: a rule downloads HONEST's two files and checks their SHA-256.",
-    )
-    local: str | None = Field(None, description="With `fetch`: a folder that holds the two files already.")
-    format: Literal["auto", "honest", "csv", "tsv", "jsonl"] = Field(
-        "auto", description="`auto` goes by the ending, and by HONEST's column `template_masked`."
-    )
-    text: str = Field(
-        "auto", description="Column with the prompt; `auto`: `template_masked` in HONEST, else `text`."
-    )
-    slot: str = Field("[M]", min_length=1, description="The slot to fill; cut from a prompt's end.")
-    truncate_at_slot: bool = Field(
-        False, description="Cut a prompt at a slot in its middle too, instead of refusing the row."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_paths(cls, value: Any) -> Any:
-        return {"files": value} if isinstance(value, str | list) else value
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "Prompts":
-        given = [key for key in ("files", "dataset", "fetch") if getattr(self, key) is not None]
-        if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} together; wanted one of files, dataset, fetch")
-        if not given:
-            object.__setattr__(self, "files", [EMBEDDED_PROMPTS])
-        if self.files == []:
-            raise ValueError("no files; wanted at least one")
-        if self.local and not self.fetch:
-            raise ValueError("local without fetch; wanted `fetch: honest` beside it")
-        return self
-
-
-class Grouping(Block):
-    """A way to put prompts into groups: a column of the prompt file, its values mapped or not."""
-
-    column: str = Field(min_length=1, description="Column of the prompt file.")
-    name: str = Field("", description="Name of the grouping; the column's name when left out.")
-    map: dict[str, str | list[str]] | None = Field(
-        None, description="Value to group, or to several groups; values that are not named are in no group."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_column(cls, value: Any) -> Any:
-        return {"column": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _named(self) -> "Grouping":
-        if not self.name:
-            object.__setattr__(self, "name", self.column)
-        return self
-
-
-class Shards(Block):
-    """How a trace is cut into shards and jobs; no number depends on it."""
-
-    number: int = Field(8, ge=1, le=100_000, description="Shards per sample: prompt id modulo this.")
-    per_job: int = Field(8, ge=1, description="Shards that one Snakemake job computes.")
-    threads: int = Field(1, ge=1, description="CPU threads of one trace job.")
-
-
-class Bins(Block):
-    """Numbers of bins of equal width (`joint`: equal steps of log10 from 1e-6 to 1, and one bin below)."""
-
-    probability: int = Field(50, ge=2, le=10_000, description="Bins of p and of q on [0, 1].")
-    difference: int = Field(
-        80, ge=2, le=10_000, description="Bins of p − q on [−1, 1]; even, so that 0 is an edge."
-    )
-    joint_per_decade: Literal[1, 2, 4, 8] = Field(
-        8, description="Bins per decade and axis of the p × q histogram."
-    )
-
-    @field_validator("difference")
-    @classmethod
-    def _zero_is_an_edge(cls, value: int) -> int:
-        if value % 2:
-            raise ValueError(f"{value} bins of p − q; wanted an even number, so that 0 is an edge")
-        return value
-
-
-class Resources(Block):
-    """What the machine gives a trace job."""
-
-    gpu: int = Field(
-        0, ge=0, description="GPUs per trace job; with one given, `device: auto` never falls back to CPU."
-    )
-
-
-class FigureChoice(Block):
-    """Which settings get the full figure set."""
-
-    settings: list[str] | None = Field(
-        None,
-        description="Settings with the full figure set, the main one first; all when left out.",
-    )
 
 
 class Study(Block):
@@ -152,11 +34,7 @@ class Study(Block):
     samples: int = Field(
         1, ge=1, le=65_000, description="Continuations per prompt when sampling; greedy has one."
     )
-    device: str = Field(
-        "auto",
-        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
-        description="`auto` (CUDA, MPS, CPU), `cpu`, `cuda`, `cuda:N` or `mps`.",
-    )
+    device: str = Field("auto", description="`auto` (CUDA, MPS, CPU), `cpu`, `cuda`, `cuda:N` or `mps`.")
     resources: Resources = Field(default_factory=Resources, description="What a trace job is given.")
     collector: Literal["assisted"] = Field("assisted", description="How traces are collected.")
     prompts: Prompts = Field(default_factory=Prompts, description="A path, several paths, or a block.")
@@ -201,6 +79,18 @@ class Study(Block):
     )
     figures: FigureChoice = Field(default_factory=FigureChoice, description="What is drawn.")
 
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+            raise ValueError(f"{value!r} is no device; wanted auto, cpu, mps, cuda or cuda:N")
+        return value
+
+    @field_validator("results", "resources_folder")
+    @classmethod
+    def _is_a_path(cls, value: str) -> str:
+        return str(Path(value).expanduser())
+
     @model_validator(mode="before")
     @classmethod
     def _shorthands(cls, value: Any) -> Any:
@@ -238,7 +128,7 @@ class Study(Block):
                 check_name(name, what="a grouping")
                 if names_seen.count(name) > 1 or name == OVERALL:
                     raise ValueError(
-                        f"two groupings named {name!r}; wanted each name once ({OVERALL!r} is taken)"
+                        f"a grouping named {name!r}, twice or taken; wanted each once, and not {OVERALL!r}"
                     )
             if not names_seen:
                 raise ValueError("no groupings; wanted at least one")
@@ -289,16 +179,16 @@ class Study(Block):
         return Path(model.source).parent == Path(self.resources_folder) / "models" / "demo"
 
     def settings_that_cannot_differ(self) -> list[tuple[str, list[str]]]:
-        """Return (decoding, settings) where the length limit makes several constant settings the same run.
+        """Return (decoding, settings) where the length limit makes several settings the same run.
 
-        A round drafts at most `max_new_tokens − 1` tokens, so constant settings at or above it coincide.
+        A round drafts at most `max_new_tokens − 1` tokens less those emitted. γ that starts there or above
+        never falls below, since it shrinks by at most 1 a round, in which at least one token is emitted.
         """
         same = []
         for name, decoding in self.decodings.items():
-            longest = decoding.max_new_tokens - 1
             cut: dict[tuple[float, str | None], list[str]] = {}
             for setting in self.settings_of(name):
-                if setting.schedule == "constant" and setting.num_assistant_tokens >= longest:
+                if setting.num_assistant_tokens >= decoding.max_new_tokens - 1 and not setting.carry_state:
                     cut.setdefault((setting.confidence_threshold, setting.collector), []).append(setting.name)
             same += [(name, settings) for settings in cut.values() if len(settings) > 1]
         return same
@@ -315,6 +205,7 @@ def parse(raw: Any, *, source: str) -> Study:
 
 
 __all__ = [
+    "EMBEDDED_PROMPTS",
     "OVERALL",
     "Bins",
     "Decoding",

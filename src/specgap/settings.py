@@ -26,7 +26,7 @@ class Model(Block):
     )
     model_kwargs: dict[Literal["device_map", "attn_implementation"], str] = Field(
         default_factory=dict,
-        description="For `from_pretrained`; only `device_map` (needs accelerate), `attn_implementation`.",
+        description="For `from_pretrained`; only `device_map` and `attn_implementation`.",
     )
     trust_remote_code: bool = Field(
         False, description="Run Python code that comes with the model; the trace says so."
@@ -68,7 +68,9 @@ class Decoding(Block):
     )
     max_new_tokens: int = Field(48, ge=1, le=65_000, description="Length of a continuation in tokens.")
     settings: list[str] | None = Field(
-        None, description="Names of the settings traced under this decoding; all of them when left out."
+        None,
+        min_length=1,
+        description="Names of the settings traced under this decoding; all of them when left out.",
     )
 
     @model_validator(mode="after")

@@ -13,6 +13,13 @@ from specgap.errors import ConfigError
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _LONGEST_VALUE = 80
+#: Where pydantic's own words would say nothing to a user.
+_WANTED = {
+    "dict_type": "a mapping of keys",
+    "model_type": "a mapping of keys",
+    "string_too_short": "a name",
+    "too_short": "at least one, or the key left out",
+}
 
 
 def read_yaml(path: Path, *, what: str = "config file") -> Any:
@@ -77,7 +84,7 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     found = repr(first["input"])
     found = found if len(found) <= _LONGEST_VALUE else f"{found[: _LONGEST_VALUE - 3]}..."
     wanted = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    wanted = "a mapping of keys" if first["type"] in ("dict_type", "model_type") else wanted
+    wanted = _WANTED.get(first["type"], wanted)
     return f"{key} is {found}; wanted {wanted}"
 
 

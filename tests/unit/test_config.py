@@ -60,6 +60,12 @@ BAD = {
         "wanted it with heuristic",
     ),
     "two settings of one name": ({"settings": [constant(5), constant(5)]}, "two settings named 'constant-5'"),
+    "a decoding without settings": (
+        {"decodings": {"a": {"settings": []}}},
+        "decodings.a.settings is []; wanted at least one, or the key left out",
+    ),
+    "figures of no setting": ({"figures": {"settings": []}}, "figures.settings is []; wanted at least one"),
+    "no results folder": ({"results": ""}, "results is ''; wanted a name"),
     "no settings": ({"settings": []}, "no settings; wanted at least one"),
     "no pairs": ({"pairs": {}}, "no pairs; wanted at least one"),
     "a pair without a draft": ({"pairs": {"a": {"target": "x"}}}, "pairs.a.draft is missing"),
@@ -71,8 +77,8 @@ BAD = {
         "decodings.a.settings lists 'constant-7'; wanted one of heuristic-5",
     ),
     "an unknown setting for figures": ({"figures": {"settings": ["x"]}}, "figures.settings lists 'x'"),
-    "two groupings of one name": ({"groupings": ["a", "a"]}, "two groupings named 'a'"),
-    "a grouping that specgap makes itself": ({"groupings": ["overall"]}, "two groupings named 'overall'"),
+    "two groupings of one name": ({"groupings": ["a", "a"]}, "a grouping named 'a', twice"),
+    "a grouping that specgap makes itself": ({"groupings": ["overall"]}, "a grouping named 'overall', twice"),
     "no groupings": ({"groupings": []}, "no groupings; wanted at least one"),
     "files and a dataset": ({"prompts": {"files": ["a.csv"], "dataset": "b"}}, "files and dataset together"),
     "no prompt files": ({"prompts": []}, "prompts: no files; wanted at least one"),
@@ -80,7 +86,7 @@ BAD = {
         {"bins": {"difference": 81}},
         "81 bins of p − q; wanted an even number",
     ),
-    "a device that does not exist": ({"device": "tpu"}, "device is 'tpu'"),
+    "a device that does not exist": ({"device": "tpu"}, "device: 'tpu' is no device; wanted auto, cpu"),
     "a model argument that is not allowed": (
         {"pairs": {"a": {"target": {"source": "x", "model_kwargs": {"code": "y"}}, "draft": "z"}}},
         "pairs.a.target.model_kwargs.code",
@@ -148,12 +154,17 @@ def test_settings_are_named_by_their_numbers() -> None:
 
 
 def test_settings_that_the_length_limit_makes_equal_are_named() -> None:
-    short = study(
-        decodings={"short": {"max_new_tokens": 10}}, settings=[constant(5), constant(9), constant(20)]
-    )
-    assert short.settings_that_cannot_differ() == [("short", ["constant-9", "constant-20"])]
-    longer = study(decodings={"long": {"max_new_tokens": 48}}, settings=[constant(5), constant(20)])
+    settings = [constant(5), constant(9), constant(20), {**constant(20), "schedule": "heuristic"}]
+    short = study(decodings={"short": {"max_new_tokens": 10}}, settings=settings)
+    assert short.settings_that_cannot_differ() == [("short", ["constant-9", "constant-20", "heuristic-20"])]
+    longer = study(decodings={"long": {"max_new_tokens": 48}}, settings=settings)
     assert longer.settings_that_cannot_differ() == []
+
+
+def test_carried_state_can_always_differ() -> None:
+    carried = {"schedule": "heuristic", "num_assistant_tokens": 20, "carry_state": True}
+    short = study(decodings={"short": {"max_new_tokens": 10}}, settings=[constant(20), carried])
+    assert short.settings_that_cannot_differ() == []
 
 
 def test_greedy_decoding_has_one_sample() -> None:

@@ -97,6 +97,20 @@ def test_a_pair_that_does_not_fit_is_refused_by_the_check_and_by_the_rule(
     assert not list((sandbox.folder / "refused").glob("traces/**/*.parquet"))
 
 
+def test_a_key_given_twice_is_refused(sandbox: Sandbox) -> None:
+    sandbox.write_config(**STUDY)
+    sandbox.config.write_text(sandbox.config.read_text() + "seed: 1\nseed: 2\n")
+    refused(sandbox.dry_run(), "study.yaml is not YAML: key 'seed' stands twice")
+    refused(sandbox.script("check.py", "study.yaml"), "study.yaml is not YAML: key 'seed' stands twice")
+
+
+def test_a_study_may_lie_below_another(sandbox: Sandbox) -> None:
+    (sandbox.folder / "below/mine").mkdir(parents=True)
+    (sandbox.folder / "below/mine/.specgap").touch()
+    sandbox.write_config(**{**STUDY, "results": "below"})
+    assert sandbox.dry_run().code == 0
+
+
 def test_a_good_study_passes_the_check(sandbox: Sandbox) -> None:
     sandbox.write_config(**STUDY)
     run = sandbox.script("check.py", "study.yaml")

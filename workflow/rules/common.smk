@@ -11,6 +11,15 @@ from snakemake.settings.types import DeploymentMethod
 # Snakemake's own environment need not have specgap installed, and a rule's environment neither.
 sys.path.insert(0, f"{workflow.basedir}/src")
 
+try:
+    import pydantic, yaml
+except ModuleNotFoundError as error:
+    print(
+        f"specgap: Snakemake's own Python has no {error.name}; wanted `pip install pydantic pyyaml` there",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
 from specgap import check, identity
 from specgap import prompts as prompt_sets
 from specgap.errors import one_sentence
@@ -20,12 +29,12 @@ from specgap.layout import ALL_SETTINGS, Cell, done_file, drawn_cells, plan_jobs
 from specgap.models.folders import folder_of
 from specgap.tables import names as table_names
 
-CONFIG_SOURCE = " and ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
+CONFIG_SOURCES = list(map(str, workflow.overwrite_configfiles)) or ["config/config.yaml"]
 DEMO_FILES = ["config.json", "model.safetensors", "tokenizer.json"]
 
 # Everything is refused here, with exit code 2, before any job runs.
 with one_sentence():
-    STUDY = check.study(config, source=CONFIG_SOURCE)
+    STUDY = check.study(config, files=CONFIG_SOURCES)
     FIGURES = load_specs(Path("config/figures.yaml"))
 
 # What the scripts read, written when a run starts. It is no output, since Snakemake looks at no params of a job
@@ -82,7 +91,7 @@ def study_prompts():
 
 
 def prompt_files(wildcards):
-    """Return the prompt files for a rule whose params say which texts matter: groups may change at no cost."""
+    """Return the prompt files for a rule whose params say which texts matter, so that groups change at no cost."""
     study_prompts()
     return ancient([str(file) for file in prompt_sets.source_files(STUDY)])
 
