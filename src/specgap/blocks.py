@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from specgap.names import check_path, plain_path
 from specgap.settings import Block
 
 #: The repository's own prompts.
@@ -44,6 +45,16 @@ class Prompts(Block):
         False, description="Cut a prompt at a slot in its middle too, instead of refusing the row."
     )
 
+    @field_validator("files")
+    @classmethod
+    def _are_paths(cls, value: list[str] | None) -> list[str] | None:
+        return None if value is None else [plain_path(path) for path in value]
+
+    @field_validator("local", "dataset")
+    @classmethod
+    def _may_be_a_path(cls, value: str | None) -> str | None:
+        return None if value is None else check_path(value)
+
     @model_validator(mode="before")
     @classmethod
     def _from_paths(cls, value: Any) -> Any:
@@ -76,6 +87,15 @@ class Grouping(Block):
     @classmethod
     def _from_column(cls, value: Any) -> Any:
         return {"column": value} if isinstance(value, str) else value
+
+    @field_validator("map")
+    @classmethod
+    def _has_plain_groups(cls, value: dict[str, str | list[str]] | None) -> dict[str, str | list[str]] | None:
+        for groups in (value or {}).values():
+            for group in [groups] if isinstance(groups, str) else groups:
+                if not group or any(c in "\0\x1f" or "\ud800" <= c <= "\udfff" for c in group):
+                    raise ValueError(f"group {group!r}; wanted plain text")
+        return value
 
     @model_validator(mode="after")
     def _named(self) -> "Grouping":

@@ -1,5 +1,6 @@
 """Refuse what cannot be meant, before any model is loaded: the config, the prompts, the folders it names."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ def start_results(checked: Study, config: Path) -> None:
 
 def _checked(parsed: Study) -> Study:
     _check_results(Path(parsed.results))
+    _check_writable(Path(parsed.resources_folder), key="resources_folder")
+    _check_prompt_folders(parsed)
     if _has_prompts(parsed):
         prompt_sets.load_prompts(parsed)
     for pair in parsed.pairs.values():
@@ -83,8 +86,7 @@ def _has_prompts(checked: Study) -> bool:
 
 
 def _check_results(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"results is {str(folder)!r}, which is a file; wanted a folder or a free name")
+    _check_writable(folder, key="results")
     if not folder.is_dir() or (folder / MARKER).exists():
         return
     # A study may lie in a folder of its own below another's.
@@ -94,3 +96,21 @@ def _check_results(folder: Path) -> None:
             f"results is {str(folder)!r}, which holds {foreign[0]!r} and is not a folder that specgap made; "
             "wanted an empty folder or a free name"
         )
+
+
+def _check_writable(folder: Path, *, key: str) -> None:
+    """Refuse a folder that is, or lies below, something other than a folder that may be written to."""
+    places = (folder, *folder.absolute().parents)
+    there = next(place for place in places if place.exists() or place.is_symlink())
+    if not there.is_dir():
+        raise ConfigError(f"{key} is {str(folder)!r}, but {there} is no folder; wanted a free name")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{key} is {str(folder)!r}, but {there} cannot be written to; wanted another")
+
+
+def _check_prompt_folders(checked: Study) -> None:
+    local, dataset = checked.prompts.local, checked.prompts.dataset
+    if local and not Path(local).is_dir():
+        raise ConfigError(f"prompts.local is {local!r}, which is no folder; wanted one with HONEST's files")
+    if dataset and dataset.startswith(("/", "./", "../")) and not Path(dataset).is_dir():
+        raise ConfigError(f"prompts.dataset is {dataset!r}, which is no folder; wanted one, or an id")

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from specgap.blocks import EMBEDDED_PROMPTS, Bins, FigureChoice, Grouping, Prompts, Resources, Shards
 from specgap.errors import ConfigError
-from specgap.names import check_name
+from specgap.names import check_name, plain_path
 from specgap.settings import Block, Decoding, Model, Pair, PromptFormat, Setting
 from specgap.validation import read_yaml, validated
 
@@ -89,7 +89,7 @@ class Study(Block):
     @field_validator("results", "resources_folder")
     @classmethod
     def _is_a_path(cls, value: str) -> str:
-        return str(Path(value).expanduser())
+        return plain_path(value)
 
     @model_validator(mode="before")
     @classmethod
@@ -141,8 +141,12 @@ class Study(Block):
             if names.count(name) > 1:
                 raise ValueError(f"two settings named {name!r}; wanted each name once")
         listed = [(f"decodings.{key}.settings", d.settings or []) for key, d in self.decodings.items()]
+        if self.results == self.resources_folder:
+            raise ValueError(f"results and resources_folder are both {self.results!r}; wanted two folders")
         for key, chosen in [*listed, ("figures.settings", self.figures.settings or [])]:
             for name in chosen:
+                if chosen.count(name) > 1:
+                    raise ValueError(f"{key} lists {name!r} twice; wanted each setting once")
                 if name not in names:
                     raise ValueError(f"{key} lists {name!r}; wanted one of {', '.join(names)}")
 
@@ -201,7 +205,7 @@ def load(path: Path) -> Study:
 
 def parse(raw: Any, *, source: str) -> Study:
     """Validate a mapping as a study; `source` is the file that errors name."""
-    return validated(Study, {} if raw is None else raw, source=source)
+    return validated(Study, raw, source=source)
 
 
 __all__ = [

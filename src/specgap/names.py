@@ -1,14 +1,17 @@
 """Names that may stand in paths: groups are made safe, everything a user names in the config is checked."""
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 from specgap.errors import ConfigError, PromptError
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _LONGEST = 80
+_LONGEST_PART = 255  # bytes of a file name on common disks
 #: Folder names that mean something in `results/`.
 RESERVED = frozenset({"all", "study"})
 
@@ -57,6 +60,31 @@ def check_name(name: str, *, what: str) -> str:
             f"{what} is named {name!r}, which specgap keeps for its own folders; choose another name"
         )
     return name
+
+
+def check_path(path: str) -> str:
+    """Return a path of the config if a disk and the workflow can do with it, else raise `ValueError`.
+
+    Braces and angle brackets are the workflow's own signs.
+    """
+    odd = next((character for character in path if character in "{}<>" or not character.isprintable()), None)
+    if odd is not None:
+        raise ValueError(f"path {path!r} holds {odd!r}; wanted printable characters and none of {{ }} < >")
+    if not path.strip() or any(len(part.encode()) > _LONGEST_PART for part in path.split("/")):
+        raise ValueError(f"path {path[:60]!r} is empty or too long; wanted a path that a disk can hold")
+    return path
+
+
+def plain_path(path: str) -> str:
+    """Return a checked path in its shortest form, `~` replaced.
+
+    >>> plain_path("./out//r/")
+    'out/r'
+    """
+    try:
+        return os.path.normpath(Path(check_path(path)).expanduser())
+    except RuntimeError as error:
+        raise ValueError(f"path {path!r} names the home of an unknown user; wanted a path") from error
 
 
 def _is_plain(name: str) -> bool:

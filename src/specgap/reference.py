@@ -13,7 +13,7 @@ from specgap.config import Study
 
 _HEAD = """# Configuration
 
-Made from `src/specgap/config.py`, `blocks.py` and `settings.py` by `make schema`; a test holds it against them.
+Made from `src/specgap/config.py`, `blocks.py` and `settings.py` by `make schema`; a test compares them.
 
 A study is one YAML file: `snakemake --cores 8 --configfile mine.yaml`. It stands alone: what it leaves out
 has the default below, not what `config/config.yaml` says. `python scripts/check.py mine.yaml` checks it

@@ -96,5 +96,5 @@ PROMPT_MEASURES = _fields(
     nullable=frozenset({"term_tokens", "mean_log_p", "mean_log_q"}),
 )
 
-#: `results/prompts/{pair}.vocabulary.parquet`: each token id's text in readable form.
+#: `results/vocabularies/{pair}.parquet`: each token id's text in readable form.
 VOCABULARY = _fields(("token", pa.uint32()), ("text", pa.string()))

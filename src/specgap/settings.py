@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from specgap.names import check_path
 
 Schedule = Literal["constant", "heuristic", "heuristic_transient"]
 
@@ -34,6 +36,11 @@ class Model(Block):
     allow_pickle: bool = Field(
         False, description="Load weights that are not safetensors (pickle can run code); the trace says so."
     )
+
+    @field_validator("source")
+    @classmethod
+    def _may_be_a_path(cls, value: str) -> str:
+        return check_path(value)
 
     @property
     def name(self) -> str:

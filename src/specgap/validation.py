@@ -17,6 +17,7 @@ _LONGEST_VALUE = 80
 _WANTED = {
     "dict_type": "a mapping of keys",
     "model_type": "a mapping of keys",
+    "invalid_key": "keys of text",
     "string_too_short": "a name",
     "too_short": "at least one, or the key left out",
 }
@@ -30,7 +31,10 @@ def read_yaml(path: Path, *, what: str = "config file") -> Any:
         raise ConfigError(f"{what} {path} cannot be read ({error.strerror}); wanted a YAML file") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{what} {path} is not UTF-8 text ({error.reason}); wanted a YAML file") from error
-    except yaml.YAMLError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{what} {path} is nested too deeply; wanted a few levels of keys") from error
+    # YAML's own conversions raise plain ValueErrors: numbers of thousands of digits, days that are not.
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{what} {path} is not YAML: {error}") from error
 
 
@@ -40,6 +44,8 @@ def validated(model: type[_Model], raw: Any, *, source: str) -> _Model:
         raise ConfigError(f"{source} holds {type(raw).__name__} {raw!r}; wanted a mapping of keys")
     try:
         return model.model_validate(_plain(raw))
+    except RecursionError as error:
+        raise ConfigError(f"{source} holds itself; wanted a few levels of keys") from error
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
     except ValidationError as error:
@@ -52,6 +58,8 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, str | int | float) and key in seen:
                 raise yaml.YAMLError(f"key {key!r} stands twice (line {key_node.start_mark.line + 1})")
@@ -74,6 +82,8 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     # pydantic puts the name of a union's branch into the path; no key of ours has a bracket.
     location = [part for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
+    while len(location) > 1 and location[-1] in ("str", "int", "float", "bool"):
+        location.pop()
     key = ".".join(str(part) for part in location) or "the config"
     if first["type"] == "extra_forbidden":
         return f"unknown key {key!r}{_nearest(model, location)}"
@@ -81,11 +91,18 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
         return f"{key} is missing; wanted it to be set"
     if first["type"] == "value_error":
         return f"{key}: {first['ctx']['error']}" if location else str(first["ctx"]["error"])
-    found = repr(first["input"])
+    found = _shown(first["input"])
     found = found if len(found) <= _LONGEST_VALUE else f"{found[: _LONGEST_VALUE - 3]}..."
     wanted = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     wanted = _WANTED.get(first["type"], wanted)
     return f"{key} is {found}; wanted {wanted}"
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # a number of thousands of digits
+        return "a number beyond all bounds"
 
 
 def _nearest(model: type[BaseModel], location: list[Any]) -> str:

@@ -66,6 +66,22 @@ BAD = {
     ),
     "figures of no setting": ({"figures": {"settings": []}}, "figures.settings is []; wanted at least one"),
     "no results folder": ({"results": ""}, "results is ''; wanted a name"),
+    "a setting twice under a decoding": (
+        {"decodings": {"a": {"settings": ["constant-5", "constant-5"]}}},
+        "decodings.a.settings lists 'constant-5' twice",
+    ),
+    "braces in a path": ({"results": "out/{x}"}, "results: path 'out/{x}' holds '{'"),
+    "a newline in a prompt file's name": ({"prompts": "a\nb.csv"}, "holds '\\n'"),
+    "a path that no disk can hold": ({"results": "x" * 300}, "is empty or too long"),
+    "the home of nobody": ({"results": "~nosuchuser/x"}, "names the home of an unknown user"),
+    "results among the resources": (
+        {"results": "a", "resources_folder": "./a"},
+        "are both 'a'",
+    ),
+    "a group that holds the separator": (
+        {"groupings": [{"column": "g", "map": {"a": "x\x1fy"}}]},
+        "groupings.0.map: group 'x\\x1fy'; wanted plain text",
+    ),
     "no settings": ({"settings": []}, "no settings; wanted at least one"),
     "no pairs": ({"pairs": {}}, "no pairs; wanted at least one"),
     "a pair without a draft": ({"pairs": {"a": {"target": "x"}}}, "pairs.a.draft is missing"),
@@ -109,9 +125,24 @@ def load_text(text: str, folder: Path) -> Study:
     return load(folder / "config.yaml")
 
 
-def test_an_empty_config_traces_the_embedded_pair(tmp_path: Path) -> None:
-    assert load_text("", tmp_path) == study()
+def test_a_config_that_says_little_traces_the_embedded_pair(tmp_path: Path) -> None:
+    assert load_text("seed: 1\n", tmp_path) == study(seed=1)
     assert list(study().pairs) == ["demo"]
+
+
+def test_merged_keys_are_read_as_yaml_reads_them(tmp_path: Path) -> None:
+    text = "shards: &cut {number: 2}\ndecodings: {a: &a {top_k: 3}, b: {<<: *a, top_k: 4}}\n"
+    assert load_text(text, tmp_path).decodings["b"].top_k == 4
+
+
+@pytest.mark.parametrize("path", ["out/r", "./out/r", "out//r/", "out/./r"])
+def test_a_results_folder_has_one_spelling(path: str) -> None:
+    assert study(results=path).results == "out/r"
+
+
+def test_an_absolute_resources_folder_holds_the_embedded_pair() -> None:
+    demo = study(resources_folder="/data/x").pairs["demo"]
+    assert demo.target.source == "/data/x/models/demo/target"
 
 
 @pytest.mark.parametrize(
@@ -120,6 +151,11 @@ def test_an_empty_config_traces_the_embedded_pair(tmp_path: Path) -> None:
         ("seed: 1\nseed: 2\n", "key 'seed' stands twice (line 2)"),
         ("seed: [1\n", "is not YAML"),
         ("- 1\n", "wanted a mapping of keys"),
+        ("", "wanted a mapping of keys"),
+        (f"seed: {'9' * 5000}\n", "is not YAML"),
+        (f"seed: 0x{'f' * 5000}\n", "seed is a number beyond all bounds"),
+        ("seed: 2024-99-99\n", "is not YAML"),
+        ("shards: &a [*a]\n", "holds itself"),
         ("seed: !!python/object/apply:os.system [true]\n", "is not YAML"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -162,7 +163,10 @@ def figure_files(setting, modes=("sampled", "greedy")):
 
 def decodings_of(mode):
     """Return a constraint that only the decodings of one mode meet."""
-    return "|".join(name for name, decoding in STUDY.decodings.items() if decoding.mode == mode) or "(?!)"
+    return (
+        "|".join(re.escape(name) for name, decoding in STUDY.decodings.items() if decoding.mode == mode)
+        or "(?!)"
+    )
 
 
 def figure_spec(wildcards):

@@ -68,7 +68,7 @@ rule measure_prompts:
         models=model_files,
     output:
         measures="<results>/prompts/{pair}.parquet",
-        vocabulary="<results>/prompts/{pair}.vocabulary.parquet",
+        vocabulary="<results>/vocabularies/{pair}.parquet",
     log:
         "<logs>/measure_prompts/{pair}.log",
     conda:

@@ -4,7 +4,7 @@
 rule tabulate_cell:
     input:
         prompts="<results>/study/prompts.parquet",
-        vocabulary="<results>/prompts/{pair}.vocabulary.parquet",
+        vocabulary="<results>/vocabularies/{pair}.parquet",
         state="<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
         done=done_files,
         rust_agg="<resources>/build/rust_agg",
