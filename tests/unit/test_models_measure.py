@@ -8,10 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specgap import schema
+from specgap.errors import ModelError
 from specgap.models import measure_prompts, ready_pair, vocabulary_table
-from specgap.models.measure import mean_log_probability, n_term_tokens
+from specgap.models.measure import mean_log_probability, n_term_tokens, write_measures
+from specgap.prompts import load_prompts
 from specgap.settings import PromptFormat
 from tests.support.tiny_models import bpe_tokenizer, random_pair
+from tests.support.tracing import tiny_study
 
 RAW = PromptFormat()
 
@@ -47,6 +50,27 @@ def test_no_number_depends_on_the_other_prompts(pair):
     together = measure_prompts(pair, texts, {}, RAW).to_pylist()
     alone = [measure_prompts(pair, {prompt: text}, {}, RAW).to_pylist()[0] for prompt, text in texts.items()]
     assert together == alone
+
+
+def test_a_prompt_that_leaves_the_longest_decoding_no_room_is_refused_before_weights_are_loaded(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        "specgap.models.load.open_weights", lambda *_a, **_k: pytest.fail("weights were read")
+    )
+    (tmp_path / "prompts.csv").write_text(f"text,group\nw2 w3,a\n{' '.join(['w4'] * 50)},a\n")
+    study = tiny_study(
+        random_pair(tmp_path, seed=1, context=64),
+        {"schedule": "constant", "num_assistant_tokens": 3},
+        prompts=str(tmp_path / "prompts.csv"),
+        decodings={"short": {"max_new_tokens": 4}, "long": {"max_new_tokens": 20}},
+    )
+    written = {"measures": tmp_path / "measures.parquet", "vocabulary": tmp_path / "vocabulary.parquet"}
+    with pytest.raises(
+        ModelError, match=r"prompt 'w4 w4 .*…' has 50 tokens .* 70 in all; wanted at most the 64"
+    ):
+        write_measures(study, "tiny", load_prompts(study), **written)
+    assert not any(path.exists() for path in written.values())
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from specgap.config import Study
 from specgap.errors import ModelError, SpecgapError
 from specgap.layout import plan_jobs
+from specgap.models import load
 from specgap.settings import Pair
 from specgap.trace import rebuild
 from specgap.trace.assisted import Assisted
@@ -255,6 +256,42 @@ def test_another_config_replaces_the_jobs_own_shards_and_says_so(
     assert told(changed) == ["0 shards kept, 0 traced, 1 stale or damaged ones replaced"]
 
 
+@pytest.mark.parametrize("name", ["torch", "transformers"])
+def test_shards_of_another_library_release_are_replaced_and_the_log_names_both(
+    name: str,
+    study: Study,
+    undisturbed: Callable[[str], Traced],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    results = copied(undisturbed(PLAIN), tmp_path)
+    now = load._versions()
+    monkeypatch.setattr(load, "_versions", lambda: now | {name: "9.8.7"})
+    again = trace_cell(study, PLAIN, prompts(), results)
+    assert all(line.startswith("0 shards kept, 0 traced, ") for line in told(again))
+    n_shards = len(again.jobs[0].shards)
+    lines = [line for line in again.lines if "were made with" in line]
+    assert len(lines) == len(again.jobs)
+    assert lines[0].startswith(f"{n_shards} shards were made with torch {now['torch']}, transformers ")
+    before, after = lines[0].split("; they are traced again with ")
+    assert f"{name} {now[name]}" in before
+    assert f"{name} 9.8.7" in after
+    assert again.metadata()[name] == "9.8.7"
+
+
+def test_a_pair_placed_by_device_map_gives_the_same_rows(
+    pair: Pair, undisturbed: Callable[[str], Traced], tmp_path: Path
+) -> None:
+    placed = Pair(
+        target=pair.target.model_copy(update={"model_kwargs": {"device_map": "cpu"}}),
+        draft=pair.draft.model_copy(update={"model_kwargs": {"device_map": "cpu"}}),
+    )
+    trace = trace_cell(tiny_study(placed, HEURISTIC, samples=2), PLAIN, prompts(), tmp_path)
+    assert trace.metadata()["pair"]["draft"]["model_kwargs"] == {"device_map": "cpu"}
+    for kind in ("traces", "rounds"):
+        assert trace.rows(kind) == undisturbed(PLAIN).rows(kind)
+
+
 def test_names_and_listed_settings_alone_make_no_shard_stale(
     pair: Pair, undisturbed: Callable[[str], Traced], tmp_path: Path
 ) -> None:
@@ -276,9 +313,12 @@ def test_shards_of_prompts_no_longer_wanted_are_left_alone_and_not_listed(
     assert {row["prompt"] for row in fewer.rows("rounds")} == set(prompts(TEXTS[:1]))
 
 
-def test_a_prompt_longer_than_the_context_is_refused_before_anything_is_traced(
-    pair: Pair, tmp_path: Path
+def test_a_prompt_longer_than_the_context_is_refused_before_weights_are_loaded(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(
+        "specgap.models.load.open_weights", lambda *_a, **_k: pytest.fail("weights were read")
+    )
     study = tiny_study(pair, HEURISTIC)
     long = prompts(["w5", " ".join(["w6"] * 250)])
     with pytest.raises(

@@ -39,7 +39,7 @@ class Training:
     """How the demonstration pair is trained: both models see the same corpus."""
 
     target: Shape = Shape(hidden=64, layers=2, steps=900)
-    draft: Shape = Shape(hidden=48, layers=1, steps=320)
+    draft: Shape = Shape(hidden=48, layers=1, steps=260)
     vocabulary: int = 512
     batch: int = 16
     window: int = 96  # tokens; a prompt and 48 new tokens fit

@@ -49,12 +49,18 @@ def check_pair(pair: Pair) -> None:
 
 def check_prompts(
     pair: Pair, texts: Iterable[str], prompt_format: PromptFormat, *, max_new_tokens: int
-) -> None:
-    """Refuse, without loading weights, the first prompt that has no tokens or exceeds the pair's context."""
+) -> dict[str, list[int]]:
+    """Return each text's token ids; loads no weights.
+
+    Raises `ModelError` for the first prompt that has no tokens or exceeds the pair's context.
+    """
     opened = _open(pair)
+    encoded: dict[str, list[int]] = {}
     for text in texts:
-        n_tokens = len(encode(opened.tokenizer, text, prompt_format))
-        check_length(text, n_tokens, max_new_tokens=max_new_tokens, context_length=opened.context_length)
+        ids = encode(opened.tokenizer, text, prompt_format)
+        check_length(text, len(ids), max_new_tokens=max_new_tokens, context_length=opened.context_length)
+        encoded[text] = ids
+    return encoded
 
 
 def check_length(text: str, n_tokens: int, *, max_new_tokens: int, context_length: int) -> None:

@@ -12,7 +12,7 @@ from specgap import schema
 from specgap.config import Study
 from specgap.files import written_whole
 from specgap.models.encoding import encode, render
-from specgap.models.load import ReadyPair, ready_pair
+from specgap.models.load import ReadyPair, check_prompts, ready_pair
 from specgap.models.readable import token_texts
 from specgap.prompts import PromptSet
 from specgap.settings import PromptFormat
@@ -48,7 +48,12 @@ def vocabulary_table(pair: ReadyPair) -> pa.Table:
 
 
 def write_measures(study: Study, pair: str, prompts: PromptSet, *, measures: Path, vocabulary: Path) -> None:
-    """Load a study's pair and write both tables as Parquet, whole or not at all."""
+    """Load a study's pair and write both tables as Parquet, whole or not at all.
+
+    Raises `ModelError` before any weights are loaded for a prompt that leaves the longest decoding no room.
+    """
+    longest = max(decoding.max_new_tokens for decoding in study.decodings.values())
+    check_prompts(study.pairs[pair], prompts.texts.values(), study.prompt_format, max_new_tokens=longest)
     ready = ready_pair(study.pairs[pair], device=study.device, gpu_given=study.resources.gpu > 0)
     terms = {row.prompt: row.term for row in reversed(prompts.rows)}  # a prompt's first row wins
     tables = {

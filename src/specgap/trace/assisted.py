@@ -2,9 +2,9 @@
 
 While it traces, both models have a fresh `generation_config`, so that nothing of a checkpoint's own
 (temperature, top_k, repetition_penalty, suppressed or forced tokens, min_p, …) decides a token: the study's
-decoding says everything. Warpers are passed as processors, because transformers 4.57 and later applies those
-it makes from arguments twice to the draft. The schedule's knobs stand on the draft's config, where
-transformers reads them, and are set anew before every prompt, because `heuristic` leaves its γ there.
+decoding says everything. Warpers are passed as processors, because transformers applies those it makes from
+arguments twice to the draft. The schedule's knobs stand on the draft's config, where transformers reads them,
+and are set anew before every prompt, because `heuristic` leaves its γ there.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from specgap.trace.ledger import Recording
 from specgap.trace.recorder import Recorder
 
 #: Releases of transformers that specgap was tested with: from, and below.
-TESTED_FROM, TESTED_BELOW = (5, 14), (5, 24)
+TESTED_FROM, TESTED_BELOW = (5, 18), (5, 24)
 
 #: Fields of a checkpoint's own generation config that would change tokens or their probabilities.
 _CHANGING = (
@@ -106,6 +106,8 @@ class Assisted:
 def torch_seed(seed: int, prompt: int, sample: int) -> int:
     """Return the 64-bit seed of one continuation: it knows no shard, order or process.
 
+    torch's CPU generator uses the low 32 bits alone; a cryptographic hash mixes those as well as all 64.
+
     >>> torch_seed(1, 2, 3) == torch_seed(1, 2, 3) != torch_seed(1, 2, 4)
     True
     """
@@ -116,8 +118,8 @@ def torch_seed(seed: int, prompt: int, sample: int) -> int:
 def generation_config(decoding: Decoding, eos_token_ids: Sequence[int]) -> GenerationConfig:
     """Return what the target generates with.
 
-    The pad id is an EOS id: transformers 5.18 and later hides any other pad id in the draft's context.
-    Without an EOS there is no pad id either, and nothing is hidden.
+    The pad id is an EOS id: transformers hides any other pad id in the draft's context, but never one that
+    also ends a text, wherever it stands. Without an EOS there is no pad id either, and nothing is hidden.
     """
     # None would mean 50.
     sampling = {"temperature": 1.0, "top_k": 0, "top_p": 1.0} if decoding.mode == "sampled" else {}

@@ -10,13 +10,21 @@ import torch
 from specgap.config import Study
 from specgap.errors import TraceError
 from specgap.layout import Cell, Job, Shard, done_file
-from specgap.models import ReadyPair, check_length, encode, ready_pair
+from specgap.models import ReadyPair, check_prompts, ready_pair
 from specgap.settings import Decoding, Setting
 from specgap.trace.assisted import Assisted, ignored_fields, torch_seed
 from specgap.trace.done import write_done
 from specgap.trace.ledger import Columns, tabulate
 from specgap.trace.progress import Progress
-from specgap.trace.shards import Identity, Sidecar, State, state_of, write_shard
+from specgap.trace.shards import (
+    VERSIONED,
+    Identity,
+    Sidecar,
+    State,
+    state_of,
+    versions_of,
+    write_shard,
+)
 
 Log = Callable[[str], None]
 
@@ -40,12 +48,13 @@ def collect_job(
     """
     decoding, setting = study.decodings[cell.decoding], study.setting(cell.setting)
     torch.set_num_threads(study.shards.threads)
+    ids = _encoded(study, cell, job, texts)
     pair = ready_pair(study.pairs[cell.pair], device=study.device, gpu_given=study.resources.gpu > 0)
     log(f"{pair.facts['device_name']}: tracing {cell.folder}, job {job.name}")
     _say_ignored(pair, log)
-    ids = _encoded(study, pair, job, texts, decoding)
     identity = _identity(study, cell, pair)
     plan = list(_planned(identity, job, texts, results, carried=setting.carry_state))
+    _say_other_versions(plan, identity, results, log)
     done_file(results, cell, job.name).unlink(missing_ok=True)
     total = sum(len(known.shard.prompts) for known in plan if known.state != "whole")
     with (
@@ -139,20 +148,16 @@ def _carried_gamma(shard: str, sidecar: Sidecar) -> int:
     return sidecar.end_gamma
 
 
-def _encoded(
-    study: Study, pair: ReadyPair, job: Job, texts: Mapping[int, str], decoding: Decoding
-) -> dict[int, list[int]]:
-    ids: dict[int, list[int]] = {}
-    for prompt in dict.fromkeys(prompt for shard in job.shards for prompt in shard.prompts):
-        text = texts[prompt]
-        ids[prompt] = encode(pair.tokenizer, text, study.prompt_format)
-        check_length(
-            text,
-            len(ids[prompt]),
-            max_new_tokens=decoding.max_new_tokens,
-            context_length=pair.context_length,
-        )
-    return ids
+def _encoded(study: Study, cell: Cell, job: Job, texts: Mapping[int, str]) -> dict[int, list[int]]:
+    """Return the token ids of a job's prompts; no weights are loaded to refuse one that is too long."""
+    wanted = dict.fromkeys(prompt for shard in job.shards for prompt in shard.prompts)
+    encoded = check_prompts(
+        study.pairs[cell.pair],
+        [texts[prompt] for prompt in wanted],
+        study.prompt_format,
+        max_new_tokens=study.decodings[cell.decoding].max_new_tokens,
+    )
+    return {prompt: encoded[texts[prompt]] for prompt in wanted}
 
 
 def _identity(study: Study, cell: Cell, pair: ReadyPair) -> Identity:
@@ -166,6 +171,19 @@ def _identity(study: Study, cell: Cell, pair: ReadyPair) -> Identity:
         seed=study.seed,
         prompt_format=study.prompt_format.model_dump(mode="json"),
     )
+
+
+def _say_other_versions(plan: Sequence[_Known], identity: Identity, results: Path, log: Log) -> None:
+    now = _named({name: identity.facts[name] for name in VERSIONED})
+    stale = [known.shard.name for known in plan if known.state == "stale"]
+    found = (versions_of(results, identity.cell, shard) for shard in stale)
+    for before, number in sorted(Counter(_named(versions) for versions in found if versions).items()):
+        if before != now:
+            log(f"{number} shards were made with {before}; they are traced again with {now}")
+
+
+def _named(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _say_ignored(pair: ReadyPair, log: Log) -> None:

@@ -64,8 +64,6 @@ class Recorder(LogitsProcessor):
 
     def end_round(self, input_ids: torch.Tensor) -> None:
         """Close the round whose settled tokens end `input_ids`, (1, length)."""
-        if not self._verifying:  # releases before 5.18 also ask the criteria before they verify
-            return
         ended = time.perf_counter()
         self._seconds.append((self._verify_began - self._began, ended - self._verify_began))
         drafted = len(self._draft_scores)

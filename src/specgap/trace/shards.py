@@ -28,6 +28,9 @@ METADATA_KEY = b"specgap"
 #: Kinds whose bytes are the same on every run.
 EXACT_KINDS = ("traces", "rounds")
 
+#: Libraries whose releases decide rows: a shard that was made with others is stale.
+VERSIONED = ("torch", "transformers")
+
 _SMOOTH = ("p", "q", "overlap", "entropy", "next_p", "draft_seconds", "verify_seconds")
 _MODEL_FACTS = ("revision", "dtype", "head", "model_kwargs", "trust_remote_code", "allow_pickle")
 
@@ -58,6 +61,7 @@ class Identity:
             "pair": {role: _deciding(self.facts[role]) for role in ("target", "draft")},
             "eos_token_ids": self.facts["eos_token_ids"],
             "device": str(self.facts["device"]).split(":")[0],
+            "versions": {name: self.facts[name] for name in VERSIONED},
             "decoding": {key: value for key, value in self.decoding.items() if key != "settings"},
             "setting": {
                 key: value for key, value in self.setting.items() if key not in ("name", "collector")
@@ -87,8 +91,7 @@ class Identity:
             "prompt_format": dict(self.prompt_format),
             "eos_token_ids": self.facts["eos_token_ids"],
             "max_new_tokens": self.decoding["max_new_tokens"],
-            "torch": self.facts["torch"],
-            "transformers": self.facts["transformers"],
+            **{name: self.facts[name] for name in VERSIONED},
             "device_name": self.facts["device_name"],
             "sklearn_importable": self.facts["sklearn_importable"],
         }
@@ -167,6 +170,16 @@ def read_sidecar(results: Path, cell: Cell, shard: str) -> Sidecar | None:
             files={kind: (timings if kind == "timings" else exact)["files"][kind] for kind in SHARD_KINDS},
             end_gamma=None if end_state is None else end_state["gamma"],
         )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def versions_of(results: Path, cell: Cell, shard: str) -> dict[str, str] | None:
+    """Return the releases (`VERSIONED`) that a shard on disk was made with, or None where it does not say."""
+    try:
+        footer = pq.read_metadata(shard_file(results, "traces", cell, shard))
+        stamped = json.loads((footer.metadata or {})[METADATA_KEY])
+        return {name: str(stamped[name]) for name in VERSIONED}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
