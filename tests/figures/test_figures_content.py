@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -7,10 +8,11 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
+from specgap.figures.groups import ONE_TERM
 from specgap.figures.spec import Spec
 from specgap.tables.csv import read_table
 from tests.support.drawing import SPECS, cell, figure, texts
-from tests.support.synthetic_tables import HONEST_LIKE
+from tests.support.synthetic_tables import HONEST_LIKE, without_terms, write_settings
 
 GROUPS = list(HONEST_LIKE)
 
@@ -137,8 +139,30 @@ def test_all_groups_likelihood_differences_have_the_same_limits(tables):
 
 
 def test_a_group_of_one_term_is_marked(tables):
-    assert "one identity term" in texts(figure("likelihood_difference", tables, "nonqueer"))
-    assert "one identity term" not in texts(figure("likelihood_difference", tables, "female"))
+    said = texts(figure("likelihood_difference", tables, "nonqueer"))
+    assert "Likelihood difference: nonqueer*" in said
+    assert ONE_TERM in said
+    assert "term" not in texts(figure("likelihood_difference", tables, "female")).lower()
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        *("probabilities_accepted", "probabilities_rejected", "probabilities_both", "probabilities_by_group"),
+        *("conditional_acceptance", "acceptance_by_group", "surer_draft_tokens", "difference_matrix"),
+        "largest_difference",
+    ],
+)
+def test_groups_of_one_term_bear_an_asterisk_wherever_groups_are_named(tables, identifier):
+    said = texts(figure(identifier, tables))
+    assert ONE_TERM in said
+    assert "queer_gender_xenogender*" in said
+    assert "female*" not in said
+
+
+@pytest.mark.parametrize("identifier", ["probabilities_accepted", "difference_matrix", "schedule_sweep"])
+def test_without_groups_of_one_term_there_is_no_footnote_about_them(tmp_path, identifier):
+    assert "term" not in texts(figure(identifier, cell(tmp_path, {"a": (3, 4), "b": (4, 4)}))).lower()
 
 
 def test_the_largest_difference_is_the_first_between_groups_of_three_terms(tables):
@@ -154,6 +178,26 @@ def test_the_largest_difference_is_the_first_between_groups_of_three_terms(table
 def test_without_headline_groups_the_largest_difference_says_so(tmp_path):
     said = texts(figure("largest_difference", cell(tmp_path, {"a": (2, 9), "b": (1, 9)})))
     assert "No two groups have 3 or more identity terms" in said
+
+
+def test_where_the_unit_is_the_prompt_the_largest_difference_says_so(tmp_path):
+    tables = cell(tmp_path, {"a": (3, 9), "b": (4, 9), "c": (5, 9)})
+    without_terms(tables)
+    said = texts(figure("largest_difference", tables))
+    assert "Greatest difference among groups of 3 or more prompts" in said
+    assert "Next greatest, groups of 3 or more prompts" in said
+    assert "prompts as units" in said
+    assert "term" not in said
+
+
+def test_a_pair_without_a_difference_is_never_the_largest(tmp_path):
+    tables = cell(tmp_path, {"a": (3, 9), "b": (4, 9)}, empty=["a"])
+    path = tables / "group_differences.csv"
+    head = path.read_text(encoding="utf-8").splitlines()[0].split(",")
+    values = {"group_a": "a", "group_b": "b", "n_terms_a": "3", "n_terms_b": "4", "headline": "true"}
+    row = ",".join(values.get(name, "") for name in head)
+    path.write_text(f"{','.join(head)}\n{row}\n", encoding="utf-8")
+    assert "nothing to compare" in texts(figure("largest_difference", tables))
 
 
 def test_surer_tokens_show_rates_by_group_and_the_most_frequent_tokens(tables):
@@ -180,12 +224,12 @@ def test_acceptance_by_group_marks_one_term_groups_hollow(tables):
     labels = [label.get_text() for label in axes.get_yticklabels()]
     dots = [line for line in axes.lines if line.get_marker() == "o"]
     hollow = {labels[int(line.get_ydata()[0])] for line in dots if line.get_markerfacecolor() == "white"}
-    assert hollow == {"queer_gender_xenogender", "nonqueer"}
+    assert hollow == {"queer_gender_xenogender*", "nonqueer*"}
 
 
 def test_probabilities_by_group_has_a_panel_with_four_outlines_for_each_group(tables):
     axes = panels(figure("probabilities_by_group", tables))
-    assert [one.get_title(loc="left").split("\n")[0] for one in axes] == GROUPS
+    assert [one.get_title(loc="left").split("\n")[0].rstrip("*") for one in axes] == GROUPS
     assert all(len(one.patches) == 4 for one in axes)
     assert len({one.get_ylim() for one in axes}) == 1
 
@@ -220,16 +264,92 @@ def test_calibration_draws_the_atom_at_one_apart(tables):
     np.testing.assert_allclose(atom.get_ydata(), table.loc[table["low"] >= 1, "acceptance_rate"])
 
 
-def test_schedule_sweep_keeps_the_rates_on_axes_of_their_own(tables):
+SWEEP = ("acceptance_rate", "acceptance_rate_prompt_mean", "draft_acceptance_rate", "block_efficiency")
+TWENTY_EIGHT = [
+    *(
+        f"{schedule}-{n}"
+        for schedule in ("constant", "heuristic", "heuristic_transient")
+        for n in range(1, 8)
+    ),
+    *("constant-5-t0.4", "heuristic-5-carried", "heuristic-5-mine", "constant-20", "constant-7-t0.1"),
+]
+
+
+def swept(folder: Path, *names: str) -> Path:
+    tables = cell(folder, {"a": (3, 4), "b": (1, 4)})
+    write_settings(tables / "all", {"a": (3, 4), "b": (1, 4)}, settings=names)
+    return tables
+
+
+def settings_in(axes: Any) -> list[Any]:
+    return [line for line in axes.lines if line.get_markersize() == 5]
+
+
+def test_schedule_sweep_draws_the_rates_by_gamma_on_axes_of_their_own(tables):
     axes = panels(figure("schedule_sweep", tables))
     table = read_table(tables / "all" / "settings.csv")
     overall = table[table["grouping"] == "overall"]
-    for one, name in zip(axes, ("acceptance_rate", "draft_acceptance_rate", "block_efficiency"), strict=True):
-        drawn = [line.get_ydata() for line in one.lines if line.get_markersize() == 6]
-        np.testing.assert_allclose(drawn[0], overall[name])
-    means = next(line for line in axes[0].lines if line.get_marker() == "D")
-    np.testing.assert_allclose(means.get_ydata(), overall["acceptance_rate_prompt_mean"])
-    assert [label.get_text() for label in axes[2].get_xticklabels()] == list(overall["setting"])
+    for one, name in zip(axes, SWEEP, strict=True):
+        drawn = [float(line.get_ydata()[0]) for line in settings_in(one)]
+        np.testing.assert_allclose(drawn, overall[name])
+        assert one.get_xscale() == "log"
+    assert [label.get_text() for label in axes[-1].get_xticklabels()] == ["5", "20"]
+
+
+def test_schedule_sweep_tells_schedules_by_marker_and_joins_constant_settings_only(tmp_path):
+    drawn = figure(
+        "schedule_sweep", swept(tmp_path, "constant-3", "heuristic-3", "constant-9", "heuristic-9")
+    )
+    for axes in panels(drawn)[:3]:
+        assert [line.get_marker() for line in settings_in(axes)] == ["o", "^", "o", "^"]
+        (joined,) = [line for line in axes.lines if line.get_linestyle() == "-"]
+        places = [float(line.get_xdata()[0]) for line in settings_in(axes)]
+        assert list(joined.get_xdata()) == [places[0], places[2]]
+
+
+def test_settings_with_a_threshold_or_carried_gamma_are_hollow_and_named(tmp_path):
+    drawn = figure("schedule_sweep", swept(tmp_path, "constant-5", "constant-5-t0.4", "heuristic-5-carried"))
+    faces = [line.get_markerfacecolor() == "white" for line in settings_in(panels(drawn)[0])]
+    assert faces == [False, True, True]
+    assert "1  constant-5-t0.4" in texts(drawn)
+    assert "2  heuristic-5-carried" in texts(drawn)
+
+
+def test_settings_of_one_gamma_do_not_hide_each_other(tmp_path):
+    axes = panels(figure("schedule_sweep", swept(tmp_path, *TWENTY_EIGHT)))[0]
+    places = [float(line.get_xdata()[0]) for line in settings_in(axes)]
+    assert len(set(places)) == len(TWENTY_EIGHT)
+    by_place = [TWENTY_EIGHT[at].split("-")[1] for at in np.argsort(places)]
+    assert by_place == sorted(by_place, key=int), "no setting stands on the far side of another γ"
+
+
+def test_the_theory_is_dashed_and_that_of_the_table(tmp_path):
+    tables = swept(tmp_path, "constant-2", "heuristic-4", "constant-8", "constant-8-t0.4")
+    drawn = figure("schedule_sweep", tables)
+    (dashed,) = [line for line in panels(drawn)[-1].lines if line.get_linestyle() == "--"]
+    table = read_table(tables / "all" / "settings.csv")
+    overall = table[table["grouping"] == "overall"]
+    np.testing.assert_allclose(dashed.get_ydata(), overall["block_efficiency_independent"].dropna())
+    assert len(dashed.get_ydata()) == 2
+    assert "if acceptance were independent of the draft position" in " ".join(texts(drawn).split())
+
+
+def test_without_constant_settings_there_is_no_theory(tmp_path):
+    drawn = figure("schedule_sweep", swept(tmp_path, "heuristic-5"))
+    assert not [
+        line for line in panels(drawn)[-1].lines if line.get_linestyle() == "--" and len(line.get_xdata())
+    ]
+    assert "independent" not in texts(drawn)
+
+
+def test_groups_of_one_term_are_hollow_dots_in_the_sweep(tmp_path):
+    drawn = figure("schedule_sweep", swept(tmp_path, "constant-5", "constant-9"))
+    dots = [line for line in panels(drawn)[0].lines if line.get_markersize() == 2.6]
+    assert [(line.get_markerfacecolor() == "white", len(line.get_xdata())) for line in dots] == [
+        (False, 2),
+        (True, 2),
+    ]
+    assert "Hollow dots: groups of one identity term" in texts(drawn)
 
 
 def test_conditional_acceptance_ends_where_few_tokens_were_judged(tables):

@@ -1,3 +1,4 @@
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -6,10 +7,13 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from specgap.figures.draw import draw_many
+from specgap.figures.groups import MISSING_GLYPHS
 from specgap.figures.plan import figures_of_cell, figures_of_settings
 from specgap.figures.save import save
 from specgap.figures.style import paper_style
 from specgap.figures.text import names_of, shown
+from specgap.tables.csv import read_table, write_table
 from tests.support.drawing import SPECS, cell, facts_of, figure, texts
 from tests.support.synthetic_tables import HOSTILE
 
@@ -60,6 +64,38 @@ def test_a_hostile_name_is_shown_as_it_is_wherever_groups_are_named(cells):
         assert "<script>alert(1)</script>" in said
 
 
+def test_a_figure_says_what_a_code_is_where_it_writes_one_and_only_there(cells):
+    for identifier in ("acceptance_by_group", "probabilities_accepted", "largest_difference"):
+        assert MISSING_GLYPHS in texts(figure(identifier, cells["hostile names"]))
+        assert MISSING_GLYPHS not in texts(figure(identifier, cells["two groups"]))
+    party = "party \N{PARTY POPPER} \N{CJK UNIFIED IDEOGRAPH-4E2D}"
+    assert MISSING_GLYPHS in texts(figure("likelihood_difference", cells["hostile names"], party))
+    assert MISSING_GLYPHS not in texts(figure("likelihood_difference", cells["hostile names"], "_hidden"))
+
+
+def test_title_caption_and_alt_text_keep_a_name_that_the_font_cannot_show(cells, tmp_path):
+    party = "party \N{PARTY POPPER} \N{CJK UNIFIED IDEOGRAPH-4E2D}"
+    plan = figures_of_cell([SPECS["likelihood_difference"]], [party], "sampled")
+    tables = cells["hostile names"]
+    draw_many(plan, tmp_path, tables_folder=tables, facts=facts_of(tables), index=tmp_path / "index.json")
+    [entry] = json.loads((tmp_path / "index.json").read_text(encoding="utf-8"))
+    for key in ("title", "caption", "alt", "group"):
+        assert party in entry[key]
+    assert party.encode() in (tmp_path / entry["png"]).read_bytes()
+
+
+@pytest.mark.parametrize("identifier", ["probabilities_both", "probabilities_by_group", "schedule_sweep"])
+def test_an_empty_figure_says_why_it_is_empty(cells, identifier):
+    tables = cells["nothing judged at all"]
+    if identifier == "schedule_sweep":
+        path = tables / "all" / "settings.csv"
+        frame = read_table(path)
+        rates = [name for name in frame if name.startswith(("acceptance_rate", "draft_acc", "block"))]
+        write_table(path, frame.assign(**dict.fromkeys(rates)))
+    said = texts(rendered(figure(identifier, tables)))
+    assert "nothing judged" in said or "no token was accepted or rejected" in said
+
+
 def test_a_hostile_name_stands_in_its_own_figure(cells):
     assert "_hidden" in texts(figure("likelihood_difference", cells["hostile names"], "_hidden"))
 
@@ -99,8 +135,8 @@ def _written(drawn: Figure) -> list[Text]:
 
 def test_names_are_one_line_in_glyphs_that_the_font_has():
     assert shown("two\nlines") == "two↵lines"
-    assert shown("\N{PARTY POPPER}") == "U+1F389"
-    assert shown("a\x00b") == "aU+0000b"
+    assert shown("\N{PARTY POPPER}") == "⟨U+1F389⟩"
+    assert shown("a\x00b") == "a⟨U+0000⟩b"
     assert re.fullmatch(r"a+…a+", shown("a" * 99, longest=21))
     assert len(shown("a" * 99, longest=21)) == 21
 

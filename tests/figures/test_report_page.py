@@ -1,4 +1,5 @@
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 from specgap.errors import TableError
 from specgap.figures.draw import draw_many
 from specgap.figures.plan import figures_of_cell, figures_of_settings
+from specgap.figures.visible import one_line
 from specgap.report.page import CellPart, StudyFacts, write_page
+from specgap.tables.csv import read_table
 from tests.support.drawing import SPECS, cell, facts_of
-from tests.support.synthetic_tables import HOSTILE, write_prompts
+from tests.support.synthetic_tables import HOSTILE, without_terms, write_prompts
 
 
 class Page(HTMLParser):
@@ -149,6 +152,28 @@ def test_the_caveats_stand_before_any_number(page):
         assert words in text
         assert text.index(words) < text.rindex("What was run")
     assert "pilot" not in text.lower()
+
+
+def test_the_headline_is_the_first_difference_of_the_table_that_may_be_one(folder, page):
+    table = read_table(folder / "tables" / "group_differences.csv")
+    first = table[table["headline"]].iloc[0]
+    assert "Among groups of 3 or more identity terms the acceptance rate runs from" in page.text
+    assert f"{first['difference_pp']:.1f} percentage points" in page.text
+
+
+def test_the_headline_names_prompts_where_they_are_the_units(folder, tmp_path):
+    copied = tmp_path / "results"
+    shutil.copytree(folder, copied)
+    without_terms(copied / "tables")
+    text = Page(written(copied)).text
+    assert "Among groups of 3 or more prompts the acceptance rate runs from" in text
+    assert "Among groups of 3 or more identity terms" not in text
+
+
+def test_names_stand_in_the_page_as_they_are(page):
+    assert "party \N{PARTY POPPER} \N{CJK UNIFIED IDEOGRAPH-4E2D}" in page.text
+    assert one_line("\N{WOMAN}\u200d\N{PERSONAL COMPUTER}") == "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}"
+    assert one_line("a\u200db") == "a⟨U+200D⟩b"
 
 
 def test_a_pilot_is_called_one(folder):

@@ -102,18 +102,18 @@ def write_settings(
         pooled = Drafted(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in ("p", "q", "accepted"))
         )
-        schedule, _, number = setting.partition("-")
+        schedule, number, *more = setting.split("-")
         head = {
             "setting": setting,
             "schedule": schedule,
             "num_assistant_tokens": number,
-            "confidence_threshold": 0.0,
-            "carry_state": False,
+            "confidence_threshold": next((float(word[1:]) for word in more if word.startswith("t0")), 0.0),
+            "carry_state": "carried" in more,
         }
         for grouping, of in (("category", acceptance_rows(groups, tokens, "sampled")),):
-            rows += [{**head, "grouping": grouping, **row} for row in of]
+            rows += [{**head, "grouping": grouping, **_independent(head, row)} for row in of]
         overall = acceptance_rows(OVERALL, {"all prompts": pooled}, "sampled")
-        rows += [{**head, "grouping": "overall", **row} for row in overall]
+        rows += [{**head, "grouping": "overall", **_independent(head, row)} for row in overall]
         for row in _histograms("all prompts", pooled):
             if row["quantity"] in ("p", "q"):
                 row.pop("group")
@@ -121,6 +121,27 @@ def write_settings(
                 histograms.append({"setting": setting, **row, "share": row["count"] / n if n else ""})
     _write(folder / "settings.csv", rows)
     _write(folder / "histograms.csv", histograms)
+
+
+def without_terms(folder: Path) -> None:
+    """Empty the numbers of identity terms in a cell's tables: the unit is the prompt."""
+    for name in ("acceptance.csv", "group_differences.csv"):
+        with (folder / name).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        _write(
+            folder / name,
+            [{key: "" if key.startswith("n_terms") else row[key] for key in row} for row in rows],
+        )
+
+
+def _independent(head: Mapping[str, object], row: Mapping[str, object]) -> dict[str, object]:
+    rate, gamma = row["acceptance_rate"], int(str(head["num_assistant_tokens"]))
+    is_constant = head["schedule"] == "constant" and not head["confidence_threshold"]
+    # The sum of the powers of the rate is what (1 − α^{γ+1}) / (1 − α) stands for.
+    emitted = (
+        sum(float(str(rate)) ** power for power in range(gamma + 1)) if is_constant and rate != "" else ""
+    )
+    return {**row, "block_efficiency_independent": emitted}
 
 
 def write_prompts(path: Path, groups: Mapping[str, tuple[int, int]] = HONEST_LIKE) -> None:
@@ -328,6 +349,8 @@ def _differences(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]
                     "difference_pp": 100 * (a - b),
                     "odds_ratio": a * (1 - b) / (b * (1 - a)) if 0 < b <= a < 1 else "",
                     "ratio": a / b if b else "",
+                    "n_judged_a": high["n_judged"],
+                    "n_judged_b": low["n_judged"],
                     "n_terms_a": high["n_terms"],
                     "n_terms_b": low["n_terms"],
                     "headline": min(int(str(high["n_terms"])), int(str(low["n_terms"]))) >= 3,
@@ -368,7 +391,7 @@ def _calibration(of: Drafted) -> list[dict[str, object]]:
 #: Headers of the tables that may be written without a row.
 _HEADERS = {
     "group_differences": "group_a group_b acceptance_rate_a acceptance_rate_b difference difference_pp "
-    "odds_ratio ratio n_terms_a n_terms_b headline claim note",
+    "odds_ratio ratio n_judged_a n_judged_b n_terms_a n_terms_b headline claim note",
     "joint_histogram": "group verdict p_low p_high q_low q_high count",
     "surer_tokens": "group verdict token text count n_prompts mean_p mean_q replaced_by example",
 }

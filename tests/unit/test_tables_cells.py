@@ -18,6 +18,7 @@ from specgap.settings import Setting
 from specgap.tables.calibration import CalibrationBin, binomial_band, calibration
 from specgap.tables.csv import read_table
 from specgap.tables.names import cell_table_names, prompts_table_names, settings_table_names
+from specgap.tables.settings import emitted_if_independent
 from specgap.tables.vocabulary import read_vocabulary
 from specgap.tables.write import write_cell_tables, write_prompts_tables, write_settings_tables
 from tests.support.records import Trace, prompt_set, row, trace, write_shards
@@ -179,6 +180,37 @@ def test_settings_hold_the_rates_of_each_setting_and_shares_that_add_up(tmp_path
     ]
     assert set(shares.sum(min_count=1).dropna()) == {1.0}
     assert shares.sum(min_count=1).isna()["constant-5", "rejected", "p"]
+
+
+def test_what_constant_drafts_would_emit_if_acceptance_were_independent_is_summed_powers(
+    tmp_path: Path,
+) -> None:
+    cells = {}
+    for setting in (
+        Setting(schedule="constant", num_assistant_tokens=3),
+        Setting(schedule="constant", num_assistant_tokens=3, confidence_threshold=0.4),
+        Setting(schedule="heuristic", num_assistant_tokens=3),
+    ):
+        cells[setting.name] = (setting, state_of(tmp_path / setting.name, trace("AAR", prompt="he"))[0])
+    write_settings_tables(tmp_path / "all", cells=cells, prompts=PROMPTS, mode="sampled")
+    table = read_table(tmp_path / "all" / "settings.csv")
+    found = table[table["grouping"] == "overall"]["block_efficiency_independent"].tolist()
+    assert found[0] == pytest.approx(sum((2 / 3) ** power for power in range(4)))
+    assert np.isnan(found[1:]).all()
+    assert np.isnan(table["block_efficiency_independent"][0]), "nothing judged of `female`"
+    assert emitted_if_independent(1.0, 7) == 8
+
+
+def test_groups_of_one_term_are_noted_in_every_table_of_groups(tmp_path: Path) -> None:
+    tables = cell(tmp_path, trace("AAR", prompt="they"))
+    for name in ("acceptance", "acceptance_by_position", "surer_tokens", "histograms", "joint_histogram"):
+        rows = tables[name][tables[name]["group"] == "female"]
+        assert len(rows) > 0
+        assert rows["note"].str.contains("one identity term").all(), name
+    state = state_of(tmp_path / "again", trace("AAR", prompt="they"))[0]
+    setting = Setting(schedule="constant", num_assistant_tokens=3)
+    write_settings_tables(tmp_path / "all", cells={"a": (setting, state)}, prompts=PROMPTS, mode="sampled")
+    assert "one identity term" in read_table(tmp_path / "all" / "settings.csv")["note"][0]
 
 
 def test_the_prompts_table_has_its_files(tmp_path: Path) -> None:

@@ -7,19 +7,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from specgap.figures.frame import legend, new_figure, padded
+from specgap.figures.groups import marked_names
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, INK, MUTED
-from specgap.figures.text import names_of
 
 _POOLED, _MEAN = COLOURS[0], COLOURS[1]
-_FEW_TERMS = "Hollow: one identity term, so the group's own spread is not estimable."
 
 
 @figure("acceptance_by_group")
 def draw_acceptance_by_group(tables: Tables, request: Request) -> Figure:
     """Draw each group's rate over its judged tokens and the mean over its prompts, sorted by the former."""
     table = tables["acceptance"].sort_values("acceptance_rate", kind="stable", na_position="first")
-    drawn = new_figure(request, 0.85 + 0.185 * len(table), notes=[_FEW_TERMS])
+    drawn = new_figure(request, 0.85 + 0.185 * len(table), acceptance=table)
     axes = drawn.subplots()
     for place, row in enumerate(table.to_dict("records")):
         _draw_row(axes, place, pd.Series(row))
@@ -27,7 +26,7 @@ def draw_acceptance_by_group(tables: Tables, request: Request) -> Figure:
         axes.axvline(request.facts.acceptance_rate, color=INK, linestyle=(0, (1, 1.5)), linewidth=1, zorder=1)
     rates = table[["acceptance_rate", "acceptance_rate_prompt_mean"]].to_numpy(dtype=np.float64).ravel()
     axes.set(xlabel="acceptance rate", xlim=padded(rates), ylim=(-0.7, len(table) - 0.3))
-    axes.set_yticks(range(len(table)), names_of(list(table["group"])))
+    axes.set_yticks(range(len(table)), marked_names(table))
     _write_row(axes, len(table) - 0.05, ("rate", "terms × templates", "judged"), MUTED)
     _explain(axes)
     return drawn

@@ -19,12 +19,12 @@ COLUMNS: dict[str, frozenset[str]] = {
     for name, columns in {
         "acceptance": f"group {_COUNTS} {_RATES} {_SURER}",
         "acceptance_by_position": "group position n_judged n_accepted conditional_acceptance survival "
-        "n_prompts",
+        "n_prompts note",
         "group_differences": "group_a group_b acceptance_rate_a acceptance_rate_b difference difference_pp "
         "odds_ratio ratio n_terms_a n_terms_b headline claim note",
-        "surer_tokens": "group verdict token text count n_prompts mean_p mean_q replaced_by example",
-        "histograms": "group verdict quantity bin low high count",
-        "joint_histogram": "group verdict p_low p_high q_low q_high count",
+        "surer_tokens": "group verdict token text count n_prompts mean_p mean_q replaced_by example note",
+        "histograms": "group verdict quantity bin low high count note",
+        "joint_histogram": "group verdict p_low p_high q_low q_high count note",
         "calibration": "bin low high n_judged n_accepted acceptance_rate mean_min_ratio band_low band_high",
     }.items()
 }
@@ -35,8 +35,8 @@ _SCHEDULE = "setting schedule num_assistant_tokens confidence_threshold carry_st
 SETTINGS_COLUMNS: dict[str, frozenset[str]] = {
     name: frozenset(columns.split())
     for name, columns in {
-        "settings": f"{_SCHEDULE} {_COUNTS} {_RATES} {_SURER}",
-        "histograms": "setting verdict quantity bin low high count share",
+        "settings": f"{_SCHEDULE} {_COUNTS} {_RATES} block_efficiency_independent {_SURER}",
+        "histograms": "setting verdict quantity bin low high count share note",
     }.items()
 }
 
@@ -53,5 +53,5 @@ KINDS: dict[str, str] = {
     "difference_matrix": "matrix",
     "joint_probabilities": "joint",
     "calibration": "calibration",
-    "schedule_sweep": "settings",
+    "schedule_sweep": "sweep",
 }

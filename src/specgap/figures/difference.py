@@ -1,6 +1,6 @@
 """The likelihood difference p − q: of one group, and of the two groups that differ most."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +19,12 @@ from specgap.figures.frame import (
     shares,
     steps,
 )
+from specgap.figures.groups import groups_of, marked_names
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import FEWEST_TOKENS, INK, MUTED, VERDICTS
-from specgap.figures.text import shown
+from specgap.tables.headline import HEADLINE_UNITS, Headline, headline
 
 _SPARSE = f"Acceptance rate per bin: only where a bin holds at least {FEWEST_TOKENS} judged tokens."
-_FEWEST_TERMS = 3
 
 
 @dataclass(frozen=True)
@@ -92,55 +92,49 @@ def _verdict_legend(axes: Axes, part: _Part, rate: float, **how: object) -> None
     legend(axes, handles, labels, title=judged, **how)
 
 
-def _rate(acceptance: pd.DataFrame, group: str) -> float:
-    return float(acceptance.loc[acceptance["group"] == group, "acceptance_rate"].iloc[0])
-
-
-def _terms_note(acceptance: pd.DataFrame, group: str) -> str:
-    n_terms = acceptance.loc[acceptance["group"] == group, "n_terms"].iloc[0]
-    return "This group rests on one identity term: its own spread is not estimable." if n_terms == 1 else ""
-
-
 @figure("likelihood_difference")
 def draw_likelihood_difference(tables: Tables, request: Request) -> Figure:
     """Draw one group's accepted and rejected tokens by p − q, and below it the acceptance rate per bin."""
     group = request.group or ""
     histograms, acceptance = tables["histograms"], tables["acceptance"]
-    notes = [note for note in (_SPARSE, _terms_note(acceptance, group)) if note]
-    drawn = new_figure(request, 3.0, notes=notes)
+    alone = acceptance[acceptance["group"] == group]
+    drawn = new_figure(request, 3.0, notes=[_SPARSE], acceptance=alone)
     top, below = drawn.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
     part = _part(histograms, group)
     _draw_part(top, below, part, _limits(histograms))
     top.set_ylabel("share of the group's\njudged tokens")
     below.set_ylabel("acceptance\nrate")
     how = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0}
-    _verdict_legend(top, part, _rate(acceptance, group), **how)
+    _verdict_legend(top, part, float(alone["acceptance_rate"].iloc[0]), **how)
     return drawn
 
 
 @figure("largest_difference")
 def draw_largest_difference(tables: Tables, request: Request) -> Figure:
     """Draw the two groups with the greatest difference side by side, and list the next ones."""
-    differences = tables["group_differences"]
-    if differences.empty:
+    acceptance, found = tables["acceptance"], headline(tables["group_differences"])
+    if found is None:
         drawn = new_figure(request, 1.2)
         axes = drawn.subplots()
         axes.set_axis_off()
         nothing(axes, "fewer than two groups with judged tokens: nothing to compare")
         return drawn
-    headline = differences[differences["headline"].astype(bool)]
-    chosen = (differences if headline.empty else headline).iloc[0]
-    lines = _others(differences, chosen)
+    names = dict(zip(groups_of(acceptance), marked_names(acceptance), strict=True))
+    lines = _others(found, names)
     drawn = new_figure(
-        request, 2.9 + 0.13 * len(lines), subtitle=_claim(chosen, headline.empty), notes=[_SPARSE]
+        request,
+        2.9 + 0.13 * len(lines),
+        subtitle=_claim(found, names),
+        notes=[_SPARSE],
+        acceptance=acceptance,
     )
     panels = drawn.subplots(3, 2, sharex="row", sharey="row", height_ratios=[1.8, 0.8, 0.13 * len(lines)])
     limits = _limits(tables["histograms"])
     for column, side in enumerate("ab"):
-        group = str(chosen[f"group_{side}"])
+        group = str(found.row[f"group_{side}"])
         part = _part(tables["histograms"], group)
         _draw_part(panels[0, column], panels[1, column], part, limits)
-        _title(panels[0, column], group, part, float(chosen[f"acceptance_rate_{side}"]))
+        _title(panels[0, column], names[group], part, float(found.row[f"acceptance_rate_{side}"]))
     legend(
         panels[0, 0],
         lines_of(list(VERDICTS.values())),
@@ -156,20 +150,24 @@ def draw_largest_difference(tables: Tables, request: Request) -> Figure:
     return drawn
 
 
-def _title(axes: Axes, group: str, part: _Part, rate: float) -> None:
+def _title(axes: Axes, name: str, part: _Part, rate: float) -> None:
     counts = f"{part.accepted.sum():,.0f} of n {part.judged.sum():,.0f}"
-    axes.set_title(f"{shown(group, longest=44)}\nacceptance rate {rate:.3f}, {counts}")
+    axes.set_title(f"{name}\nacceptance rate {rate:.3f}, {counts}")
 
 
-def _claim(row: pd.Series, without_headline: bool) -> str:
+def _claim(found: Headline, names: Mapping[str, str]) -> str:
     """Say what is shown, and that it is a description."""
+    broad = f"{HEADLINE_UNITS} or more {found.units}"
     among = (
-        f"no two groups have {_FEWEST_TERMS} or more identity terms; greatest difference of all"
-        if without_headline
-        else f"greatest difference among groups of {_FEWEST_TERMS} or more identity terms"
+        f"Greatest difference among groups of {broad}"
+        if found.is_broad
+        else f"No two groups have {broad}; greatest difference of all"
     )
-    a, b = shown(str(row["group_a"])), shown(str(row["group_b"]))
-    return f"Descriptive, no claim of significance. {among[0].upper()}{among[1:]}: {a} − {b} = {_pp(row)}."
+    return f"Descriptive, no claim of significance. {among}: {_pair(found.row, names)} = {_pp(found.row)}."
+
+
+def _pair(row: pd.Series, names: Mapping[str, str]) -> str:
+    return f"{names[str(row['group_a'])]} − {names[str(row['group_b'])]}"
 
 
 def _pp(row: pd.Series) -> str:
@@ -178,24 +176,24 @@ def _pp(row: pd.Series) -> str:
 
 def _terms(row: pd.Series) -> str:
     counts = [row["n_terms_a"], row["n_terms_b"]]
+    if all(np.isnan(count) for count in counts):
+        return "prompts as units"
     return " and ".join("no" if np.isnan(count) else f"{count:.0f}" for count in counts) + " terms"
 
 
-def _others(differences: pd.DataFrame, chosen: pd.Series) -> list[tuple[str, str, str]]:
-    """Return the next greatest differences: three between headline groups, three that rest on fewer terms."""
-    rest = differences.drop(index=chosen.name)
-    is_headline = rest["headline"].astype(bool)
+def _others(found: Headline, names: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return the next greatest differences: three between headline groups, three that rest on fewer units."""
+    is_broad = found.others["headline"].astype(bool)
     lines: list[tuple[str, str, str]] = []
     for heading, rows in (
-        (f"Next greatest, groups of {_FEWEST_TERMS} or more identity terms", rest[is_headline]),
-        ("Greatest that rest on fewer identity terms", rest[~is_headline]),
+        (f"Next greatest, groups of {HEADLINE_UNITS} or more {found.units}", found.others[is_broad]),
+        (f"Greatest that rest on fewer {found.units}", found.others[~is_broad]),
     ):
         if len(rows):
             lines.append((heading, "", ""))
         for _, row in rows.head(3).iterrows():
-            names = f"{shown(str(row['group_a']))} − {shown(str(row['group_b']))}"
             rates = f"{row['acceptance_rate_a']:.3f}, {row['acceptance_rate_b']:.3f}"
-            lines.append((names, _pp(row), f"{rates}   {_terms(row)}"))
+            lines.append((_pair(row, names), _pp(row), f"{rates}   {_terms(row)}"))
     return lines or [("There is no other pair of groups.", "", "")]
 
 

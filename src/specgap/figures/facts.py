@@ -70,7 +70,11 @@ def counted_over_settings(folder: Path) -> Counted:
 
 def facts_lines(facts: CellFacts) -> list[str]:
     """Return the facts as short phrases, in the order they are read."""
-    where = f"{facts.n_settings} settings" if facts.setting == "all" else facts.setting
+    where = (
+        f"{facts.n_settings} setting{'s' * (facts.n_settings != 1)}"
+        if facts.setting == "all"
+        else facts.setting
+    )
     phrases = [
         f"pair {facts.pair}: {_short(facts.target)} ← {_short(facts.draft)}",
         f"{facts.decoding} ({facts.mode})" if facts.decoding != facts.mode else facts.mode,

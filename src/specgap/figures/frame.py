@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from specgap.errors import TableError
 from specgap.figures.facts import facts_lines, fill
+from specgap.figures.groups import footnotes, marked_names
 from specgap.figures.registry import Request
 from specgap.figures.style import INK, MUTED, WIDE, Look
 from specgap.figures.text import shown, written_out
@@ -27,13 +28,26 @@ _EM = 0.56
 
 
 def new_figure(
-    request: Request, height: float, *, width: float = WIDE, subtitle: str = "", notes: Sequence[str] = ()
+    request: Request,
+    height: float,
+    *,
+    width: float = WIDE,
+    subtitle: str = "",
+    notes: Sequence[str] = (),
+    acceptance: pd.DataFrame | None = None,
+    names: Sequence[str] = (),
 ) -> Figure:
-    """Return an empty figure, `height` inches for its panels: title and facts above, notes below."""
-    title = fill(request.spec.title, request.facts, shown(request.group or ""))
+    """Return an empty figure, `height` inches for its panels: title and facts above, notes below.
+
+    `acceptance` has the groups (`group`, `n_terms`) that the figure shows, the one group alone where it is
+    the figure of one; `names` hold whatever else of the user's it shows. Both may need a footnote.
+    """
+    phrases = facts_lines(request.facts)
+    title = fill(request.spec.title, request.facts, _group_name(request, acceptance))
     lines = _wrapped(f"{title} (pilot)" if request.facts.pilot is not None else title, _TITLE, width)
-    above = _joined([shown(phrase, longest=150) for phrase in facts_lines(request.facts)], width)
+    above = _joined([shown(phrase, longest=150) for phrase in phrases], width)
     above += _wrapped(subtitle, _SMALL, width) if subtitle else []
+    notes = [*notes, *footnotes(acceptance, [*names, request.group or "", *phrases])]
     below = [line for note in notes for line in _wrapped(note, _SMALL, width)]
     head = (len(lines) * _TITLE * 1.3 + len(above) * _SMALL * 1.35 + 7) / 72
     foot = (len(below) * _SMALL * 1.35 + (4 if below else 0)) / 72
@@ -47,6 +61,12 @@ def new_figure(
     figure.text(left, top, "\n".join(above), size=_SMALL, va="top", color=MUTED, linespacing=1.3)
     figure.text(left, 0.04 / whole, "\n".join(below), size=_SMALL, va="bottom", color=MUTED, linespacing=1.3)
     return figure
+
+
+def _group_name(request: Request, acceptance: pd.DataFrame | None) -> str:
+    if request.group is None or acceptance is None:
+        return shown(request.group or "")
+    return marked_names(acceptance)[0]
 
 
 def _wrapped(text: str, size: float, width: float) -> list[str]:
@@ -63,11 +83,6 @@ def _joined(phrases: Sequence[str], width: float) -> list[str]:
         else:
             lines += textwrap.wrap(phrase, room)
     return lines
-
-
-def groups_of(acceptance: pd.DataFrame) -> list[str]:
-    """Return the groups in the table's order."""
-    return [str(group) for group in acceptance["group"]]
 
 
 def histogram(
@@ -108,6 +123,14 @@ def side_legend(
     return legend(
         axes, lines_of(looks), labels, title=title, loc="upper left", bbox_to_anchor=anchor, borderaxespad=0
     )
+
+
+def label_all_y(figure: Figure, label: str) -> None:
+    """Label the y axis that all panels share, level with the middle of the panels."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    _, foot, _, height = engine.get()["rect"]
+    figure.supylabel(label, y=foot + height / 2, fontsize=7)
 
 
 def lines_of(looks: Sequence[Look]) -> list[Line2D]:

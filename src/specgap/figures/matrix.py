@@ -5,17 +5,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from specgap.figures.frame import Floats, groups_of, new_figure, nothing
+from specgap.figures.frame import Floats, new_figure, nothing
+from specgap.figures.groups import groups_of, marked_names
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import INK
-from specgap.figures.text import names_of
 
 #: With more groups the numbers would not be readable; the colours and the table remain.
 _MOST_WITH_NUMBERS = 16
-_DESCRIPTIVE = (
-    "Descriptive: no difference here is a claim of significance. "
-    "An asterisk marks groups of one identity term."
-)
+_DESCRIPTIVE = "Descriptive: no difference here is a claim of significance."
 
 
 @figure("difference_matrix")
@@ -28,15 +25,15 @@ def draw_difference_matrix(tables: Tables, request: Request) -> Figure:
     for row in tables["group_differences"].to_dict("records"):
         a, b = place[row["group_a"]], place[row["group_b"]]
         values[max(a, b), min(a, b)] = row["difference_pp"] * (1 if a > b else -1)
-    drawn = new_figure(request, max(1.6, 0.9 + 0.235 * min(len(groups), 18)), notes=[_DESCRIPTIVE])
+    height = max(1.6, 0.9 + 0.235 * min(len(groups), 18))
+    drawn = new_figure(request, height, notes=[_DESCRIPTIVE], acceptance=acceptance)
     axes = drawn.subplots()
     if np.isnan(values).all():
         axes.set_axis_off()
         nothing(axes, "fewer than two groups with judged tokens: nothing to compare")
         return drawn
     image = _draw_cells(axes, values)
-    marks = ["*" if n_terms == 1 else "" for n_terms in acceptance["n_terms"]]
-    names = [name + mark for name, mark in zip(names_of(groups), marks, strict=True)]
+    names = marked_names(acceptance)
     angle = 35 if len(groups) <= _MOST_WITH_NUMBERS else 60
     axes.set_yticks(range(1, len(groups)), names[1:])
     axes.set_xticks(range(len(groups) - 1), names[:-1], rotation=angle, ha="right", rotation_mode="anchor")

@@ -16,11 +16,14 @@ _SHARED = (
     "draw.py",
     "facts.py",
     "frame.py",
+    "groups.py",
     "paper.mplstyle",
     "registry.py",
     "save.py",
     "style.py",
     "text.py",
+    "visible.py",
+    "../tables/headline.py",
 )
 
 #: A file name without its ending, to the figure's entry and its group (None where it shows all groups).
@@ -66,7 +69,7 @@ def named(plan: Plan, stem: str) -> tuple[Spec, str | None]:
 
 def code_files(kind: str) -> list[Path]:
     """Return the source files that a figure of this kind rests on."""
-    return [_FOLDER / name for name in sorted({*_SHARED, f"{KINDS[kind]}.py"})]
+    return [(_FOLDER / name).resolve() for name in sorted({*_SHARED, f"{KINDS[kind]}.py"})]
 
 
 def table_files(spec: Spec, folder: Path) -> list[Path]:

@@ -5,10 +5,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from specgap.figures.frame import groups_of, legend, lines_of, log_axis, new_figure, nothing
+from specgap.figures.frame import legend, lines_of, log_axis, new_figure, nothing
+from specgap.figures.groups import groups_of, marked_names
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import FAINT, FEWEST_TOKENS, INK, MUTED, Look, look
-from specgap.figures.text import names_of
 
 _CUT = f"A line ends where a position has fewer than {FEWEST_TOKENS} judged tokens."
 _ALL = Look(INK, "-")
@@ -18,8 +18,10 @@ _ALL = Look(INK, "-")
 def draw_conditional_acceptance(tables: Tables, request: Request) -> Figure:
     """Draw accepted / judged at each position, by group and for all prompts, and how many were judged."""
     table, overall = tables["acceptance_by_position"], tables["acceptance_by_position--overall"]
-    groups = groups_of(tables["acceptance"])
-    drawn = new_figure(request, max(3.2, 0.5 + 0.15 * (len(groups) + 1)), notes=[_CUT])
+    acceptance = tables["acceptance"]
+    groups = groups_of(acceptance)
+    height = max(3.2, 0.5 + 0.15 * (len(groups) + 1))
+    drawn = new_figure(request, height, notes=[_CUT], acceptance=acceptance)
     top, below = drawn.subplots(2, 1, sharex=True, height_ratios=[2.4, 1])
     for index, group in enumerate(groups):
         of_group = _well_supported(table[table["group"] == group])
@@ -52,7 +54,7 @@ def draw_conditional_acceptance(tables: Tables, request: Request) -> Figure:
     below.set_xlim(0.4, last + 0.6)
     top.set(ylabel="accepted at position /\njudged at position", ylim=_limits(table, everyone))
     looks = [_ALL, *(look(index) for index in range(len(groups)))]
-    legend(drawn, lines_of(looks), ["all prompts", *names_of(groups)], loc="outside right center")
+    legend(drawn, lines_of(looks), ["all prompts", *marked_names(acceptance)], loc="outside right center")
     return drawn
 
 

@@ -59,7 +59,7 @@ class Spec(BaseModel):
             raise ValueError(f"no figure of kind {value!r}; wanted one of {', '.join(KINDS)}")
         return value
 
-    @field_validator("caption", "alt")
+    @field_validator("title", "caption", "alt")
     @classmethod
     def _names_known_placeholders(cls, value: str) -> str:
         text = " ".join(value.split())

@@ -6,9 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from specgap.figures.frame import new_figure, nothing, padded
+from specgap.figures.groups import marked_names
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, INK, MUTED
-from specgap.figures.text import names_of, shown
+from specgap.figures.text import shown
 
 _ROWS = 15
 #: Heading, where it stands in the panel (share of its width), side.
@@ -26,7 +27,7 @@ def draw_surer_draft_tokens(tables: Tables, request: Request) -> Figure:
     """Draw the share of judged tokens with q > p by group, and list the tokens behind it."""
     acceptance = tables["acceptance"].sort_values("surer_rate", kind="stable", na_position="first")
     height = max(0.6 + 0.15 * len(acceptance), 0.6 + 0.145 * (_ROWS + 1))
-    drawn = new_figure(request, height)
+    drawn = new_figure(request, height, acceptance=acceptance)
     left, right = drawn.subplots(1, 2, width_ratios=[0.85, 1.15])
     _draw_rates(left, acceptance)
     _draw_tokens(right, tables["surer_tokens--overall"])
@@ -39,12 +40,12 @@ def _draw_rates(axes: Axes, acceptance: pd.DataFrame) -> None:
         zip(acceptance["surer_rate"], acceptance["n_terms"], strict=True)
     ):
         axes.plot(rate, place, "o", color=COLOURS[0], markerfacecolor="white" if n_terms == 1 else COLOURS[0])
-    axes.set_yticks(y, names_of(list(acceptance["group"])))
+    axes.set_yticks(y, marked_names(acceptance))
     axes.set(
         xlabel="judged tokens with q > p / judged tokens", xlim=padded(acceptance["surer_rate"].to_numpy())
     )
     axes.set_ylim(-0.7, len(acceptance) - 0.3)
-    axes.set_title("rate by group (hollow: one identity term)")
+    axes.set_title("rate by group")
     for place, (rate, n) in enumerate(zip(acceptance["surer_rate"], acceptance["n_judged"], strict=True)):
         words = "nothing judged" if np.isnan(rate) else f"{rate:.3f}   n {n:,.0f}"
         axes.text(

@@ -1,16 +1,17 @@
 """Names as they may stand in a figure: any group or token, shown as it is with the glyphs the fonts have."""
 
-import unicodedata
 from functools import cache
 from pathlib import Path
 
 import matplotlib
 from matplotlib.ft2font import FT2Font
 
+from specgap.figures.visible import has_codes, one_line
+
 #: Longest name beside an axis, in characters.
 NAME_LENGTH = 30
 #: DejaVu has no pictures of control characters; these are the ones that names and tokens hold most often.
-_STAND_INS = {"\n": "↵", "␊": "↵", "\t": "⇥", "␉": "⇥"}
+_STAND_INS = str.maketrans({"␊": "↵", "\t": "⇥", "␉": "⇥"})
 _FONTS = {"sans": "DejaVuSans.ttf", "mono": "DejaVuSansMono.ttf"}
 
 
@@ -28,18 +29,12 @@ def shown(name: str, *, longest: int = NAME_LENGTH, font: str = "sans") -> str:
     >>> shown("a" * 40, longest=9)
     'aaaa…aaaa'
     """
-    return elided("".join(_visible(character, font) for character in name), longest)
+    return elided(one_line(name.translate(_STAND_INS), _glyphs(font)), longest)
 
 
-def _visible(character: str, font: str) -> str:
-    code = ord(character)
-    if character in _STAND_INS:
-        return _STAND_INS[character]
-    if unicodedata.category(character) in ("Cf", "Cc", "Cs", "Co", "Cn", "Zl", "Zp") or code not in _glyphs(
-        font
-    ):
-        return f"U+{code:04X}"
-    return character
+def has_missing_glyphs(name: str, *, font: str = "sans") -> bool:
+    """Say whether `shown` writes any character of a name as its code."""
+    return has_codes(name.translate(_STAND_INS), _glyphs(font))
 
 
 def elided(text: str, longest: int) -> str:

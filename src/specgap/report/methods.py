@@ -11,7 +11,8 @@ from specgap.config import EMBEDDED_PROMPTS, OVERALL, Study
 from specgap.prompts import PromptSet
 from specgap.report.words import caveats
 from specgap.settings import Decoding, PromptFormat, Setting
-from specgap.tables.membership import HEADLINE_TERMS, groups_in
+from specgap.tables.headline import HEADLINE_UNITS
+from specgap.tables.membership import groups_in
 from specgap.tables.prompts import prompts_by_group
 from specgap.trace.done import Done
 
@@ -37,6 +38,9 @@ _DEFINITIONS = (
     "compared across γ.",
     "- `token_acceptance_ratio` is A / E, and `block_efficiency` is E / B, emitted tokens per call of the "
     "target with the bonus or correction token counted [@leviathan2023].",
+    "- `block_efficiency_independent` is (1 − α^(γ+1)) / (1 − α) with α the acceptance rate of a constant "
+    "setting without threshold: its block efficiency if acceptance were independent of the draft position "
+    "[@leviathan2023, eq. 1].",
     "- `conditional_acceptance` at draft position j is accepted at j / judged at j; `survival` at j is the "
     "share of rounds with at least j accepted tokens.",
     "- `overlap` is Σ min(p(x), q(x)) over the vocabulary at a judged position, which under sampling is the "
@@ -49,7 +53,8 @@ _DEFINITIONS = (
 _UNITS = (
     "Prompts fall into identity terms × templates. The term, within its group, is the unit of any claim "
     "about a group, since other prompts about the same term are not new evidence about it [@clark1973]; "
-    f"groups of fewer than {HEADLINE_TERMS} terms make no headline."
+    f"groups of fewer than {HEADLINE_UNITS} terms make no headline. A prompt without a term is a unit of its "
+    "own."
 )
 
 

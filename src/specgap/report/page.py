@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from specgap.errors import TableError
 from specgap.figures.facts import CellFacts, rate_text
+from specgap.figures.visible import one_line
 from specgap.files import write_text
 from specgap.report.images import Picture, picture
-from specgap.report.rows import HtmlTable, html_table, one_line
+from specgap.report.rows import HtmlTable, html_table
 from specgap.report.words import DEFINITIONS, caveats
 from specgap.tables.csv import read_table
+from specgap.tables.headline import HEADLINE_UNITS, headline
 
 #: Rows of each group and verdict in the tables of surer tokens.
 _TOP_TOKENS = 5
-#: Groups of fewer identity terms are kept out of headlines.
-_FEWEST_TERMS = 3
 _SETTINGS = "all"
 
 
@@ -158,7 +159,7 @@ def _section(cell: CellPart, home: Path, *, is_open: bool) -> _Section:
         "All settings" if over_settings else f"{facts.setting}{', the main setting' if is_open else ''}",
         is_open,
         _cell_facts(facts),
-        "" if over_settings else _sentence(cell.tables / "acceptance.csv"),
+        "" if over_settings else _sentence(cell.tables / "group_differences.csv"),
         [figure for figure, one_group in zip(figures, of_group, strict=True) if not one_group],
         [figure for figure, one_group in zip(figures, of_group, strict=True) if one_group],
         list(_settings_tables(cell, home) if over_settings else _cell_tables(cell, home)),
@@ -204,25 +205,23 @@ def _setting(facts: CellFacts) -> str:
     return str(facts.n_settings) if facts.setting == _SETTINGS else facts.setting
 
 
-def _sentence(acceptance: Path) -> str:
-    """Say in one sentence from where to where the groups' rates run."""
-    table = read_table(acceptance)
-    judged = table[table["n_judged"] > 0].sort_values("acceptance_rate", kind="stable")
-    broad = judged[judged["n_terms"] >= _FEWEST_TERMS]
-    among = f"Among groups of {_FEWEST_TERMS} or more identity terms" if len(broad) > 1 else "By group"
-    judged = broad if len(broad) > 1 else judged
-    if len(judged) < 2:
+def _sentence(differences: Path) -> str:
+    """Say in one sentence from where to where the groups' rates run: the headline of the differences."""
+    found = headline(read_table(differences))
+    if found is None:
         return ""
-    low, high = (judged.iloc[place] for place in (0, -1))
-    ends = [
-        f"{row['acceptance_rate']:.3f} ({one_line(row['group'])}, n {row['n_judged']:,.0f})"
-        for row in (low, high)
-    ]
-    gap = 100 * (high["acceptance_rate"] - low["acceptance_rate"])
+    among = f"Among groups of {HEADLINE_UNITS} or more {found.units}" if found.is_broad else "By group"
+    # The greatest difference is that of the lowest and the highest rate; a is the higher.
+    low, high = (_end(found.row, side) for side in "ba")
     return (
-        f"{among} the acceptance rate runs from {ends[0]} to {ends[1]}: "
-        f"{gap:.1f} percentage points. This describes these prompts; it is no test."
+        f"{among} the acceptance rate runs from {low} to {high}: "
+        f"{found.row['difference_pp']:.1f} percentage points. This describes these prompts; it is no test."
     )
+
+
+def _end(row: "pd.Series[Any]", side: str) -> str:
+    rate, group, n = (row[f"{name}_{side}"] for name in ("acceptance_rate", "group", "n_judged"))
+    return f"{rate:.3f} ({one_line(group)}, n {n:,.0f})"
 
 
 def _cell_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:

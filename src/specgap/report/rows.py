@@ -1,7 +1,6 @@
 """Tables as a page shows them: rounded, with the value to sort by beside each number."""
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from specgap.figures.visible import one_line
 from specgap.tables.csv import TEXT, read_table
 from specgap.tables.headings import TABLES
 from specgap.tables.tex import Column
@@ -59,19 +59,3 @@ def _cell(value: object, column: Column) -> Cell:
         return Cell("–", None, False)
     shown = f"{number:,.0f}" if column.decimals is None else f"{number:.{column.decimals}f}"
     return Cell(shown.replace("-", "−"), number, False)
-
-
-def one_line(text: str) -> str:
-    r"""Return a text with its control characters visible: a name with a newline stays in its row.
-
-    >>> one_line("two\nlines")
-    'two↵lines'
-    """
-    return "".join(_visible(character) for character in text)
-
-
-def _visible(character: str) -> str:
-    if character == "\n":
-        return "↵"
-    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return f"⟨U+{ord(character):04X}⟩" if hidden else character

@@ -21,6 +21,11 @@ DEFINITIONS = (
         "What servers report as acceptance rate. It falls with γ by construction: never compare it across γ.",
     ),
     ("block efficiency", "Emitted tokens per call of the target, the correction or bonus token counted."),
+    (
+        "if independent",
+        "The block efficiency of constant drafts of γ tokens if each were accepted with the acceptance rate "
+        "α, whatever its position: (1 − α^(γ+1)) / (1 − α).",
+    ),
     ("conditional acceptance", "Accepted / judged at one draft position."),
     (
         "overlap",

@@ -36,8 +36,9 @@ def group_differences(groups: Sequence[Group], counts: Sequence[Counts], *, mode
 
     a is the group with the higher pooled acceptance rate. `difference` is a − b, `difference_pp` the same in
     percentage points, `ratio` a / b, `odds_ratio` the odds of a over those of b. `headline` is true where
-    both groups rest on at least three units. Where a rate is missing, or 0 or 1, what cannot be computed is
-    empty and `note` says why. Pairs without a difference come last; ties keep the order of the groups.
+    both groups rest on at least `HEADLINE_UNITS` units. Where a rate is missing, or 0 or 1, what cannot be
+    computed is empty and `note` says why. Pairs without a difference come last; ties keep the order of the
+    groups.
     """
     ranked = list(zip(groups, counts, strict=True))
     rows = [_row(*_higher_first(a, b), mode=mode) for a, b in combinations(ranked, 2)]

@@ -44,6 +44,7 @@ TABLES = {
             Column("conditional_acceptance", "Conditional acceptance", 4),
             Column("survival", "Survival", 4),
             _PROMPTS,
+            _NOTE,
         ),
     ),
     "group_differences": Shown(
@@ -73,6 +74,7 @@ TABLES = {
             Column("mean_p", "Mean p", 4),
             Column("mean_q", "Mean q", 4),
             Column("replaced_by", "Replaced by", wide=True),
+            _NOTE,
         ),
     ),
     "calibration": Shown(
@@ -91,12 +93,15 @@ TABLES = {
     ),
     "settings": Shown(
         "Acceptance by schedule setting and group. Compare settings by the prompt mean; accepted per "
-        "drafted falls with the number of drafted tokens by construction.",
+        "drafted falls with the number of drafted tokens by construction. If independent: the block "
+        "efficiency that constant drafts would have if acceptance were independent of the position, "
+        "(1 − α^(γ+1)) / (1 − α) with α the acceptance rate (Leviathan et al. 2023, equation 1).",
         (
             Column("setting", "Setting"),
             _GROUP,
             _JUDGED,
             *_RATES,
+            Column("block_efficiency_independent", "If independent", 3),
             Column("gamma_mean", "Mean drafted", 2),
             Column("share_cut", "Share cut", 4),
             _NOTE,

@@ -5,11 +5,10 @@ from functools import cached_property
 
 from specgap.config import OVERALL
 from specgap.prompts import PromptSet, Row
+from specgap.tables.headline import HEADLINE_UNITS
 
 #: Name of the one group of the grouping `overall`.
 ALL_PROMPTS = "all prompts"
-#: Groups with fewer identity terms make no headline: their own spread is hardly estimable.
-HEADLINE_TERMS = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Group:
     @property
     def headline(self) -> bool:
         """Whether the group rests on enough units for a headline."""
-        return self.n_units >= HEADLINE_TERMS
+        return self.n_units >= HEADLINE_UNITS
 
     @property
     def notes(self) -> list[str]:

@@ -44,6 +44,7 @@ _SPECIAL = {
     "−": r"\ensuremath{-}",
     "×": r"\ensuremath{\times}",
     "≥": r"\ensuremath{\geq}",
+    "α": r"\ensuremath{\alpha}",
     "γ": r"\ensuremath{\gamma}",
     "\u00a0": "~",
 }

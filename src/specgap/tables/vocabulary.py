@@ -10,7 +10,7 @@ from specgap.schema import VOCABULARY
 
 
 def read_vocabulary(path: Path) -> dict[int, str]:
-    """Return token id → readable text from `results/prompts/{pair}.vocabulary.parquet`."""
+    """Return token id → readable text from `results/vocabularies/{pair}.parquet`."""
     try:
         table = pq.read_table(path, schema=VOCABULARY)
     except (OSError, pa.ArrowException) as error:

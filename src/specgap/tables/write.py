@@ -72,8 +72,9 @@ def write_settings_tables(
         for grouping in (prompts.groupings[0], OVERALL):
             frame = acceptance(counts.prompts, groups_in(prompts, grouping), mode=mode)
             parts.append((setting, grouping, frame))
-        overall = of_grouping(counts.histograms, OVERALL, groups_in(prompts, OVERALL))
-        by_setting[name] = histograms(overall, mode=mode, pilot=prompts.pilot)
+        everyone = groups_in(prompts, OVERALL)
+        overall = of_grouping(counts.histograms, OVERALL, everyone)
+        by_setting[name] = histograms(overall, everyone, mode=mode)
     table = settings_table(parts)
     write_table(folder / "settings.csv", table)
     _write_tex(folder / "settings.tex", "settings", table, _about(prompts, mode))
@@ -116,7 +117,7 @@ def _group_tables(
     trace_files: Sequence[Path] | None,
     round_files: Sequence[Path] | None,
 ) -> dict[str, pd.DataFrame]:
-    counts, mode, pilot = cell.counts, cell.mode, cell.prompts.pilot
+    counts, mode = cell.counts, cell.mode
     totals = [total(counts.prompts.get(prompt, Counts()) for prompt in group.prompts) for group in groups]
     records = None
     if trace_files is not None and round_files is not None:
@@ -133,9 +134,9 @@ def _group_tables(
             texts=cell.prompts.texts,
             mode=mode,
         ),
-        "histograms": histograms(of_grouping(counts.histograms, grouping, groups), mode=mode, pilot=pilot),
+        "histograms": histograms(of_grouping(counts.histograms, grouping, groups), groups, mode=mode),
         "joint_histogram": joint_histogram(
-            of_grouping(counts.joint_histogram, grouping, groups), mode=mode, pilot=pilot
+            of_grouping(counts.joint_histogram, grouping, groups), groups, mode=mode
         ),
     }
 

@@ -1,0 +1,37 @@
+"""Names of groups as every figure writes them, and the footnotes that they need."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from specgap.figures.text import NAME_LENGTH, has_missing_glyphs, names_of
+
+ONE_TERM = "* One identity term: the group's own spread is not estimable."
+MISSING_GLYPHS = "⟨U+…⟩: characters that the font of the figures lacks, or that cannot be seen."
+
+
+def groups_of(acceptance: pd.DataFrame) -> list[str]:
+    """Return the groups in the table's order."""
+    return [str(group) for group in acceptance["group"]]
+
+
+def rest_on_one_term(acceptance: pd.DataFrame) -> list[bool]:
+    """Say of each group of the table whether it rests on one identity term."""
+    return [bool(count == 1) for count in acceptance["n_terms"]]
+
+
+def marked_names(acceptance: pd.DataFrame, *, longest: int = NAME_LENGTH) -> list[str]:
+    """Return the groups' names as shown, with an asterisk where a group rests on one identity term."""
+    names = names_of(groups_of(acceptance), longest=longest)
+    marks = ["*" if one else "" for one in rest_on_one_term(acceptance)]
+    return [name + mark for name, mark in zip(names, marks, strict=True)]
+
+
+def footnotes(acceptance: pd.DataFrame | None, names: Iterable[str]) -> list[str]:
+    """Return what must be said below a figure that shows the groups of a table, and other `names`."""
+    shown = list(names)
+    notes = []
+    if acceptance is not None:
+        shown += groups_of(acceptance)
+        notes += [ONE_TERM] if any(rest_on_one_term(acceptance)) else []
+    return [*notes, *([MISSING_GLYPHS] if any(map(has_missing_glyphs, shown)) else [])]
