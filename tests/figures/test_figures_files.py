@@ -121,6 +121,7 @@ for setting, source in (("heuristic-5", tables), ("all", tables / "all")):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_equal_bytes_whatever_the_users_own_style(tmp_path):
     tables = cell(tmp_path / "tables", HONEST_LIKE)
     (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.facecolor: black\n", encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +89,7 @@ def whole_of(shards: list[Trace]) -> Trace:
     return sum(shards, Trace())
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(studies(), st.sampled_from([1.0, 2.0, 3.5]))
 def test_every_cell_of_acceptance_equals_the_recount(
@@ -147,6 +149,7 @@ def test_positions_histograms_and_surer_tokens_equal_the_recount(
         assert dict(zip(zip(verdicts, surer["token"], strict=True), surer["count"], strict=True)) == counted
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(studies(), st.randoms(use_true_random=False))
 def test_the_order_of_shards_and_their_number_change_no_byte(

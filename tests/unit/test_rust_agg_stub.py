@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_stub_agrees_with_the_module(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy.stubtest", "rust_agg"]
     found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
