@@ -11,17 +11,18 @@ from specgap.errors import ConfigError
 from specgap.files import write_text
 from specgap.models import check_prompts
 from specgap.models.folders import check_source
+from specgap.prompts import PromptSet
 from specgap.validation import read_yaml
 
 #: Written into a results folder first, so that specgap never fills a folder of somebody else's.
 MARKER = ".specgap"
 
 
-def study(raw: Any, *, files: Sequence[str]) -> Study:
-    """Validate a config with what it names on this disk, relative to the current folder; return the study.
+def study(raw: Any, *, files: Sequence[str]) -> tuple[Study, PromptSet | None]:
+    """Validate a config with what it names on this disk, relative to the current folder.
 
-    `raw` is what Snakemake made of `files` and its command line. Prompt files are read unless a rule has yet
-    to fetch them. Models are looked at, not opened.
+    `raw` is what Snakemake made of `files` and its command line. Returns the study and its prompts, None
+    where a rule has yet to fetch them. Models are looked at, not opened.
     """
     for file in files:
         read_yaml(Path(file))  # refuses a key given twice, of which Snakemake keeps the last in silence
@@ -30,11 +31,10 @@ def study(raw: Any, *, files: Sequence[str]) -> Study:
 
 def full(path: Path) -> Iterator[str]:
     """Check a config file as `study` does, and each pair's vocabulary and context; yield what was found."""
-    checked = _checked(load(path))
+    checked, prompts = _checked(load(path))
     yield from (f"note: {notice}" for notice in notices(checked))
     texts: list[str] = []
-    if _has_prompts(checked):
-        prompts = prompt_sets.load_prompts(checked)
+    if prompts:
         texts = list(prompts.texts.values())
         yield from (f"note: {notice}" for notice in prompts.notices)
         yield f"prompts: {len(texts)} distinct in {len(prompts.groups_of(prompts.groupings[0]))} groups"
@@ -66,23 +66,19 @@ def start_results(checked: Study, config: Path) -> None:
     write_text(config, checked.model_dump_json() + "\n")
 
 
-def _checked(parsed: Study) -> Study:
+def _checked(parsed: Study) -> tuple[Study, PromptSet | None]:
     _check_results(Path(parsed.results))
     _check_writable(Path(parsed.resources_folder), key="resources_folder")
     _check_prompt_folders(parsed)
-    if _has_prompts(parsed):
-        prompt_sets.load_prompts(parsed)
+    files = prompt_sets.source_files(parsed)
+    # A file that the user names has to be there, one that a rule fetches need not.
+    readable = not prompt_sets.needs_fetch(parsed) or all(file.is_file() for file in files)
+    prompts = prompt_sets.load_prompts(parsed) if readable else None
     for pair in parsed.pairs.values():
         for model in (pair.target, pair.draft):
             if not parsed.trains(model):
                 check_source(model)
-    return parsed
-
-
-def _has_prompts(checked: Study) -> bool:
-    """Say whether the prompts can be read now; a file that the user names has to be there."""
-    files = prompt_sets.source_files(checked)
-    return not prompt_sets.needs_fetch(checked) or all(file.is_file() for file in files)
+    return parsed, prompts
 
 
 def _check_results(folder: Path) -> None:

@@ -35,7 +35,9 @@ DEMO_FILES = ["config.json", "model.safetensors", "tokenizer.json"]
 
 # Everything is refused here, with exit code 2, before any job runs.
 with one_sentence():
-    STUDY = check.study(config, files=CONFIG_SOURCES)
+    STUDY, PROMPTS = check.study(
+        config, files=CONFIG_SOURCES
+    )  # no prompts while a rule has yet to fetch them
     FIGURES = load_specs(Path("config/figures.yaml"))
 
 # What the scripts read, written when a run starts. It is no output, since Snakemake looks at no params of a job
@@ -72,23 +74,17 @@ wildcard_constraints:
 
 
 @functools.cache
-def _load_prompts():
+def _fetched_prompts():
     with one_sentence():
         return prompt_sets.load_prompts(STUDY)
 
 
-def prompts_are_here():
-    """Return whether the prompts can be read now, before any rule has run."""
-    return all(file.is_file() for file in prompt_sets.source_files(STUDY))
-
-
 def study_prompts():
-    """Return the prompt set; where its files have yet to be fetched, wait for the rule that does so."""
-    if STUDY.prompts.fetch:
-        checkpoints.fetch_honest.get()
-    elif STUDY.prompts.dataset:
-        checkpoints.fetch_dataset.get()
-    return _load_prompts()
+    """Return the prompt set; where a rule fetches its files, as they are once that rule need not run (again)."""
+    if not prompt_sets.needs_fetch(STUDY):
+        return PROMPTS
+    (checkpoints.fetch_honest if STUDY.prompts.fetch else checkpoints.fetch_dataset).get()
+    return _fetched_prompts()
 
 
 def prompt_files(wildcards):
@@ -101,8 +97,8 @@ def grouping_names():
     """Return the study's groupings, the main one first."""
     if STUDY.groupings != "auto":
         return [grouping.name for grouping in STUDY.groupings]
-    if prompts_are_here():
-        return list(_load_prompts().groupings)
+    if PROMPTS:
+        return list(PROMPTS.groupings)
     return ["category" if STUDY.prompts.fetch else "group"]
 
 
@@ -131,19 +127,20 @@ def cell_of(wildcards):
     return Cell(wildcards.pair, wildcards.decoding, wildcards.setting)
 
 
-def jobs_of(wildcards):
-    return plan_jobs(STUDY, wildcards.decoding, wildcards.setting, study_prompts().distinct)
+@functools.cache
+def _jobs(decoding, setting):
+    return {job.name: job for job in plan_jobs(STUDY, decoding, setting, study_prompts().distinct)}
 
 
 def trace_identity(wildcards):
-    job = next(job for job in jobs_of(wildcards) if job.name == wildcards.job)
+    job = _jobs(wildcards.decoding, wildcards.setting)[wildcards.job]
     return identity.trace_identity(STUDY, cell_of(wildcards), job, study_prompts().texts)
 
 
 def done_files(wildcards):
     """Return what says that a cell is traced."""
     cell = cell_of(wildcards)
-    return [str(done_file(Path(STUDY.results), cell, job.name)) for job in jobs_of(wildcards)]
+    return [str(done_file(Path(STUDY.results), cell, job)) for job in _jobs(cell.decoding, cell.setting)]
 
 
 def figures_of(cell, prompts):
@@ -154,9 +151,9 @@ def figures_of(cell, prompts):
 def figure_files(setting, modes=("sampled", "greedy")):
     """Return the files that a cell's figures go to; none while the groups have yet to be fetched."""
     decodings = [name for name, decoding in STUDY.decodings.items() if decoding.mode in modes]
-    if not decodings or not prompts_are_here():
+    if not decodings or not PROMPTS:
         return []
-    stems = figures_of(Cell("{pair}", decodings[0], setting), _load_prompts())
+    stems = figures_of(Cell("{pair}", decodings[0], setting), PROMPTS)
     folder = f"<results>/figures/{{pair}}/{{decoding}}/{setting}"
     return [f"{folder}/{stem}.{end}" for stem in stems for end in ("pdf", "png")]
 
