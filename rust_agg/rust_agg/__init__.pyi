@@ -2,28 +2,55 @@
 
 One pass over the tables `traces` (one row per drafted token) and `rounds` (one row per round) gives a
 `State`. Equal input gives equal bits, whatever the sharding, order, chunking and number of threads, and
-states merge to the same bits in any tree. Probabilities have no unit, entropies are nats, counts are whole
-numbers up to 2**64 - 1; sums are kept in fixed point (`round(x * 2**40)`, half to even) and given as the
-nearest float64.
+states merge to the same bits in any tree.
+
+Units: p, q, p - q and overlap are probabilities and have none; entropies are nats; log(p / q) is the natural
+logarithm; positions count from 1; rows, row groups and bins count from 0.
+
+Exact: counts are whole numbers up to 2**64 - 1. A value of a column is widened to float64, and compared with
+the edges as they were given. Of a sum, each value is rounded once, to a multiple of 2**-40 (half to even);
+these are added exactly, and the sum is given as the nearest float64.
+
+Errors: ValueError for arguments that cannot be used, DataError (a ValueError) for data that break the
+contract, StateError (a ValueError) for states that do not fit, OSError and its subclasses where the operating
+system refuses a file, TypeError for objects of another kind. Each says what was found and what was wanted.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import ClassVar, Protocol, SupportsFloat, final, type_check_only
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, SupportsFloat, final, type_check_only
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = [
+    "PARTS",
+    "Axis",
     "DataError",
     "Grids",
     "Groups",
+    "Histogram",
+    "Shard",
     "State",
     "StateError",
     "Table",
+    "Traits",
     "__version__",
     "empty",
     "fold",
 ]
 
 __version__: str
+
+PARTS: tuple[str, ...]
+"""The parts that can be counted, each read out by the method in brackets.
+
+By group and verdict: `p`, `q`, `difference` (p - q), `log_ratio` (log(p / q)) (`histograms`, `histogram`),
+`joint` (p with q: `joint_histogram`, `histogram`), `positions` and `surer`. By unit and verdict: `units`
+(`unit_histograms`). By prompt: `prompts`, the one part that reads rounds, and `prompt_positions`. By token
+and unit: `tokens`. By min(1, p / q): `calibration`.
+"""
 
 @type_check_only
 class _ArrowStream(Protocol):
@@ -40,10 +67,25 @@ class _Edges(Protocol):
     def __iter__(self) -> Iterator[SupportsFloat]: ...
 
 class DataError(ValueError):
-    """Data that break the contract: the message names file, row and column."""
+    """Data that break the contract; the message says all that the attributes say.
+
+    Each attribute is None where it does not apply or is not known.
+    """
+
+    file: str | None
+    """The Parquet file; None for a stream or a table of groups."""
+
+    row_group: int | None
+    """The row group of the file, counted from 0."""
+
+    row: int | None
+    """The row of the file or stream, counted from 0."""
+
+    column: str | None
+    """The column."""
 
 class StateError(ValueError):
-    """States that cannot be merged, or a saved state that cannot be read."""
+    """States that cannot be merged, a part that was not counted, or a saved state that cannot be read."""
 
 @final
 class Grids:
@@ -51,7 +93,8 @@ class Grids:
 
     A value's bin is (number of edges <= value) - 1, in float64, and the last edge belongs to the last bin.
     The edges of log(p / q) are fixed: -8, -7.75, ..., 8, with an underflow bin before and an overflow bin
-    after them.
+    after them; a token is in the bin of the last edge with p >= q * exp(edge), where exp(edge) is the nearest
+    float64.
     """
 
     __hash__: ClassVar[None]  # type: ignore[assignment]
@@ -59,7 +102,8 @@ class Grids:
     def __new__(cls, probability: _Edges, difference: _Edges, joint: _Edges) -> Grids:
         """Check the edges: finite, strictly increasing, from 0 to 1 (`difference`: from -1 to 1) exactly.
 
-        Raises ValueError with a sentence otherwise.
+        Raises ValueError with a sentence otherwise, or where there are too many: 1024 bins for each axis of
+        the joint histogram, 65536 for the others.
         """
 
     @property
@@ -99,6 +143,8 @@ class Groups:
         """Check a table with columns prompt (uint64), group and unit (uint32, indices into the names).
 
         A prompt stands at most once in a group and in any number of groups; a unit belongs to one group.
+        Two units may share a name if their groups differ. The order of rows does not matter.
+
         Raises DataError for a row that breaks this, ValueError for names that are not unique.
         """
 
@@ -114,11 +160,32 @@ class Groups:
     def __ne__(self, other: object, /) -> bool: ...
 
 @final
+class Shard:
+    """A Parquet file that is checked before its footer is parsed."""
+
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+    def __new__(cls, path: str | PathLike[str], *, length: int, xxh3_128: str, rows: int) -> Shard:
+        """Say what the file must hold: its length in bytes, the XXH3-128 of all of it, rows of its table.
+
+        `xxh3_128` is in hexadecimal, as `xxhash.xxh3_128(data).hexdigest()` gives it. Nothing is read until
+        the fold, where a file that differs is a DataError. Raises ValueError where `xxh3_128` is not 32
+        hexadecimal digits.
+        """
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
 class Table:
     """A table of results, for anything that takes Arrow streams: `pyarrow.table(state.prompts())`."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Give the table as an Arrow C stream."""
+        """Give the table as an Arrow C stream of one batch, as often as asked."""
 
     @property
     def column_names(self) -> list[str]:
@@ -127,8 +194,93 @@ class Table:
     def __len__(self) -> int: ...
 
 @final
+class Traits:
+    """What kind of axis it is, as the UHI protocol asks."""
+
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+    @property
+    def circular(self) -> bool:
+        """Whether the axis wraps around: never."""
+
+    @property
+    def discrete(self) -> bool:
+        """Whether its bins are names."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Axis:
+    """An axis of a `Histogram`: a sequence of bins, each a name or a pair of edges (low, high).
+
+    Underflow and overflow are not among them.
+    """
+
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+    @property
+    def name(self) -> str:
+        """One of group, verdict, p, q, difference and log_ratio."""
+
+    @property
+    def label(self) -> str:
+        """How a figure may call it."""
+
+    @property
+    def traits(self) -> Traits:
+        """Whether the bins are names."""
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """The edges as they were given; 0, 1, 2, ... where the bins are names. Needs NumPy."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Histogram:
+    """Counts in the UHI protocol: `hist.Hist(state.histogram("p"))`, or any library that draws such.
+
+    A copy: what is folded or merged later does not change it.
+    """
+
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+    @property
+    def kind(self) -> str:
+        """COUNT, in the words of the protocol."""
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes, in the order of the arrays' dimensions."""
+
+    def values(self, flow: bool = False) -> NDArray[np.int64]:
+        """Give the counts, exactly; with `flow`, those of underflow and overflow stand at the ends.
+
+        Only the axis log_ratio has such bins. Needs NumPy. Raises OverflowError for a count above 2**63 - 1.
+        """
+
+    def variances(self, flow: bool = False) -> NDArray[np.int64]:
+        """Give the counts again: each token counts once, without a weight."""
+
+    def counts(self, flow: bool = False) -> NDArray[np.int64]:
+        """Give the counts again."""
+
+    def _to_uhi_(self) -> dict[str, Any]: ...
+    def _to_boost_histogram_(self) -> Any: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
 class State:
-    """Everything a fold has counted. Comes from `fold`, `empty`, `load` or `from_bytes`."""
+    """Everything a fold has counted. Comes from `fold`, `empty`, `load` or `from_bytes`.
+
+    A method that reads out a part that was not counted (see `parts`) raises StateError.
+    """
 
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
@@ -147,7 +299,10 @@ class State:
         """Give the state as bytes, the same for equal states; what `save` writes."""
 
     def merge(self, other: State) -> None:
-        """Add all that `other` has counted. StateError where grids, groups or over_confident_ratio differ."""
+        """Add all that `other` has counted.
+
+        StateError where grids, groups, parts or over_confident_ratio differ; nothing is added then.
+        """
 
     def __add__(self, other: State, /) -> State: ...
     def __radd__(self, other: State, /) -> State: ...
@@ -162,12 +317,20 @@ class State:
         """Names of the units, by index."""
 
     @property
+    def groups(self) -> Groups:
+        """The groups: what a later fold needs, with `grids`, to be merged with this state."""
+
+    @property
     def grids(self) -> Grids:
         """The bin edges."""
 
     @property
     def over_confident_ratio(self) -> float:
         """The draft is over-confident where q > p and q >= this * p."""
+
+    @property
+    def parts(self) -> list[str]:
+        """What was counted, in the order of `PARTS`."""
 
     @property
     def n_rows(self) -> int:
@@ -185,12 +348,19 @@ class State:
     def n_rounds_unmapped(self) -> int:
         """Rounds left out because their prompt is in no group."""
 
+    def histogram(self, quantity: str, *, group: str | None = None, verdict: str | None = None) -> Histogram:
+        """Give the histogram of `p`, `q`, `difference`, `log_ratio` or `joint`, in the UHI protocol.
+
+        Its axes are group, verdict and the quantity (for `joint`: p, then q). With `group` or `verdict` it is
+        that of one group or verdict, without the axis. Raises ValueError for a name that is none.
+        """
+
     def histograms(self) -> Table:
         """Columns group, verdict, quantity, bin, low, high, count: every bin, empty ones too.
 
-        quantity is p, q, difference (p - q) or log_ratio; verdict is rejected, accepted or discarded. The
-        underflow bin of log_ratio (p = 0 included) has low = -inf, the overflow bin (q = 0 < p included)
-        has high = inf.
+        quantity is p, q, difference (p - q) or log_ratio, those of them that were counted; verdict is
+        rejected, accepted or discarded. The underflow bin of log_ratio (p = 0 included) has low = -inf, the
+        overflow bin (q = 0 < p included) has high = inf.
         """
 
     def joint_histogram(self) -> Table:
@@ -199,8 +369,17 @@ class State:
     def positions(self) -> Table:
         """Columns group, verdict, position, count: drafted tokens by draft position, where there are any."""
 
+    def surer(self) -> Table:
+        """Columns group, verdict, n, n_surer, n_over_confident: one row per group and verdict.
+
+        All tokens; those with q > p; of these, those with q >= over_confident_ratio * p.
+        """
+
     def unit_histograms(self) -> Table:
-        """Columns unit, group, verdict, quantity, bin, low, high, count: 64 equal bins, if not empty."""
+        """Columns unit, group, verdict, quantity, bin, low, high, count: bins that are not empty.
+
+        quantity is p, q or difference, each in 64 equal bins.
+        """
 
     def prompts(self) -> Table:
         """One row per prompt and sample seen in traces or rounds, sorted; each once, whatever its groups.
@@ -209,7 +388,7 @@ class State:
         rounds n_rounds, n_emitted, n_requested, n_rounds_cut_max_length, n_rounds_cut_eos,
         n_rounds_cut_threshold; judged tokens with q > p: n_surer_accepted, n_surer_rejected, and of these
         n_over_confident_accepted, n_over_confident_rejected; over judged tokens sum_overlap (clipped to [0,
-        1]), sum_severity (of (1 - p/q)+, 0 where q = 0) and sum_entropy, with the numbers of values
+        1]), sum_severity (of (1 - p/q)+, 0 where q = 0) and sum_entropy (nats), with the numbers of values
         n_overlap, n_severity, n_entropy (NaN left out).
         """
 
@@ -230,27 +409,60 @@ class State:
         once.
         """
 
-def empty(groups: Groups, *, grids: Grids, over_confident_ratio: float = 2.0) -> State:
-    """Make a state that has counted nothing."""
-
-def fold(
-    traces: Iterable[str | PathLike[str]] | _ArrowStream | _ArrowArray,
-    rounds: Iterable[str | PathLike[str]] | _ArrowStream | _ArrowArray | None,
+def empty(
     groups: Groups,
     *,
     grids: Grids,
+    parts: Sequence[str] | None = None,
+    over_confident_ratio: float = 2.0,
+) -> State:
+    """Make a state that has counted nothing; what the arguments mean and raise, `fold` says."""
+
+def fold(
+    traces: Iterable[str | PathLike[str] | Shard] | _ArrowStream | _ArrowArray,
+    rounds: Iterable[str | PathLike[str] | Shard] | _ArrowStream | _ArrowArray | None,
+    groups: Groups,
+    *,
+    grids: Grids,
+    parts: Sequence[str] | None = None,
     over_confident_ratio: float = 2.0,
     threads: int | None = None,
     progress: Callable[[int, int | None], object] | None = None,
 ) -> State:
     """Count traces and rounds, from Parquet files or any Arrow stream, on all cores or `threads` of them.
 
-    Columns are found by name; others are ignored. Rows of prompts in no group are checked, counted as
-    unmapped and left out. `progress` gets rows done and rows in all (None where a stream does not say), at
-    most a few times a second. Ctrl-C, or an exception in `progress`, ends the fold.
+    Columns of traces: prompt (uint64), sample, round, position, offset (uint16), token (uint32), p, q,
+    overlap, entropy (float32; the last two NaN where not computed), verdict (uint8: 0 rejected, 1 accepted, 2
+    discarded). Of rounds: prompt, sample, round, requested, drafted, accepted, emitted (uint16), next_token
+    (uint32), next_p (float32; null where there is none), censored (uint8: why drafting stopped: 0 not, 1
+    max_length, 2 eos, 3 threshold). They are found by name, others are ignored, and rows may come in any
+    order.
+
+    `parts` are names out of `PARTS`, all of them by default; the fold costs what they cost. Columns that no
+    part needs may be missing, and are not decoded, so that damage in them goes unnoticed. Where `prompts` is
+    left out, rounds must be None.
+
+    Rows of prompts in no group are checked, counted as unmapped and left out.
+
+    Streams: anything with `__arrow_c_stream__` or `__arrow_c_array__`, in any chunks. pandas gives a NaN of
+    its own float columns as a null, which is an error here; columns of `pandas.ArrowDtype` keep it. A duckdb
+    connection serves one stream at a time; `connection.cursor()` gives another.
+
+    The interpreter lock is released; a stream of Python objects takes it for each batch. Ctrl-C ends the fold
+    within a second (a stream that waits inside its own code: when that returns), and so does an exception in
+    `progress`; both are raised from here.
+
+    `progress` gets rows done and rows in all, traces and rounds together, or None where a stream does not
+    say. It is called in the calling thread, a few times a second at most, with numbers of rows that never
+    fall, and at the end with both equal.
+
+    Memory: for each thread one set of counters and a few batches, or a `Shard` of at most 64 MiB that is read
+    as a whole. It does not grow with the number of rows, but with that of prompts and samples (`prompts`), of
+    their positions (`prompt_positions`) and of distinct tokens per prompt (`tokens`).
 
     Raises DataError for a wrong or missing column, a null outside next_token and next_p, a probability that
     is NaN or outside [0, 1], an impossible position, entropy, verdict or reason, or a damaged file, naming
     file, row and column: of several faults, the first row's. Raises OSError for a file that cannot be
-    opened.
+    opened, ValueError for an unknown part, no threads, or a ratio that is below 1 or not finite, TypeError
+    for tables that are neither files nor Arrow.
     """

@@ -2,6 +2,7 @@
 
 use crate::grid::Grids;
 use crate::log_edges::N_LOG_BINS;
+use crate::parts::{Part, Parts};
 
 /// Verdicts: 0 rejected, 1 accepted, 2 discarded, as in the traces.
 pub const N_VERDICTS: usize = 3;
@@ -22,7 +23,7 @@ pub const N_UNIT_QUANTITIES: usize = 3;
 pub const N_UNIT_CELLS: usize = N_VERDICTS * N_UNIT_QUANTITIES * N_UNIT_BINS;
 
 /// Where the parts of one block of counters begin. A block holds one group and verdict: the bins of p, of q, of p − q,
-/// of log(p / q), then the joint histogram, p by p.
+/// of log(p / q), then the joint histogram, row by row. A part that is not counted takes no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Where the bins of p begin.
@@ -42,15 +43,22 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout for these grids.
+    /// The layout for these parts on these grids.
     #[must_use]
-    pub fn new(grids: &Grids) -> Self {
-        let (probability, joint_bins) = (grids.probability.n_bins(), grids.joint.n_bins());
-        let difference = 2 * probability;
-        let log_ratio = difference + grids.difference.n_bins();
-        let joint = log_ratio + N_LOG_BINS;
-        let stride = joint + joint_bins * joint_bins;
-        Self { p: 0, q: probability, difference, log_ratio, joint, joint_bins, stride }
+    pub fn new(grids: &Grids, parts: Parts) -> Self {
+        let joint_bins = grids.joint.n_bins();
+        let mut stride = 0;
+        let mut place = |part, bins| {
+            let start = stride;
+            stride += if parts.has(part) { bins } else { 0 };
+            start
+        };
+        let p = place(Part::P, grids.probability.n_bins());
+        let q = place(Part::Q, grids.probability.n_bins());
+        let difference = place(Part::Difference, grids.difference.n_bins());
+        let log_ratio = place(Part::LogRatio, N_LOG_BINS);
+        let joint = place(Part::Joint, joint_bins * joint_bins);
+        Self { p, q, difference, log_ratio, joint, joint_bins, stride }
     }
 
     /// Where the block of a group and verdict begins.
@@ -64,18 +72,4 @@ impl Layout {
 #[must_use]
 pub fn unit_cell(verdict: usize, quantity: usize, bin: usize) -> usize {
     (verdict * N_UNIT_QUANTITIES + quantity) * N_UNIT_BINS + bin
-}
-
-/// The unit bin of a probability: 64 equal bins of [0, 1]. Scaling by 64 is exact, so this is the rule of the edges.
-#[must_use]
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "value is in [0, 1]")]
-pub fn unit_probability_bin(value: f64) -> usize {
-    ((value * 64.0) as usize).min(N_UNIT_BINS - 1)
-}
-
-/// The unit bin of p − q: 64 equal bins of [−1, 1]. Scaling by 32 and rounding down are exact.
-#[must_use]
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "value is in [-1, 1]")]
-pub fn unit_difference_bin(value: f64) -> usize {
-    (((value * 32.0).floor() + 32.0) as usize).min(N_UNIT_BINS - 1)
 }

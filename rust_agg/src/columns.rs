@@ -1,14 +1,18 @@
 //! From Arrow batches to the slices of the fold: columns by name, exact types, no nulls where none belong.
 
+use std::ops::Range;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float32Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Schema};
 
-use crate::error::{Error, Fault, Result};
-use crate::fold::{RoundColumns, TraceColumns, check_censored, check_probability, check_traces};
+use crate::counter::Counter;
+use crate::error::{Fault, Origin, Result};
 use crate::groups::Membership;
-use crate::state::State;
+use crate::parts::Parts;
+use crate::rows::{RoundColumns, TraceColumns, check_censored, check_probability, exceeds};
+use crate::runs;
 
 /// A column as the contract wants it.
 #[derive(Debug)]
@@ -72,12 +76,21 @@ pub enum Table {
 }
 
 impl Table {
-    /// The columns it must have.
+    /// The columns that it may have.
     #[must_use]
     pub fn columns(self) -> &'static [Column] {
         match self {
             Self::Traces => TRACES,
             Self::Rounds => ROUNDS,
+        }
+    }
+
+    /// Whether these parts need a column.
+    #[must_use]
+    pub fn needs(self, column: &str, parts: Parts) -> bool {
+        match self {
+            Self::Traces => parts.needs(column),
+            Self::Rounds => !matches!(column, "round" | "drafted" | "accepted" | "next_token"),
         }
     }
 
@@ -90,49 +103,72 @@ impl Table {
         }
     }
 
-    /// Check a batch and count it. `first_row` is the number of rows of `source` before the batch.
+    /// Check that a schema has the columns that these parts need.
     ///
     /// # Errors
-    /// [`Error::Data`] that names `source`, row and column.
-    pub fn fold(self, state: &mut State, batch: &RecordBatch, source: &str, first_row: u64) -> Result<()> {
-        let named = |fault: Fault| fault.into_error(source, first_row);
-        match self {
+    /// That of [`check_schema`].
+    pub fn check_schema(self, schema: &Schema, parts: Parts, origin: &Origin) -> Result<()> {
+        check_schema(schema, self.columns().iter().filter(|column| self.needs(column.name, parts)), origin)
+    }
+
+    /// Check a batch and count it. `first_row` is the number of rows of `origin` before the batch.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Data`] that names origin, row and column: of several faults that of the first row.
+    pub fn fold(
+        self,
+        counter: &mut Counter,
+        batch: &RecordBatch,
+        origin: &Origin,
+        first_row: u64,
+    ) -> Result<()> {
+        let null = first_null(batch, self.columns());
+        let rows = 0..null.as_ref().map_or(batch.num_rows(), |fault| fault.row);
+        let folded = match self {
             Self::Traces => {
-                let columns = trace_columns(batch).ok_or_else(|| changed(source))?;
-                check(batch, self.columns(), |rows| check_traces(&columns, 0..rows)).map_err(named)?;
-                state.fold_traces(&columns);
+                let parts = counter.setup().parts;
+                let columns = trace_columns(batch, parts).ok_or_else(|| changed(origin))?;
+                let keys = (|| {
+                    let sample = wanted::<UInt16Type>(batch, "sample", parts)?;
+                    Some((wanted::<UInt64Type>(batch, "prompt", parts)?, sample))
+                })();
+                let (prompt, sample) = keys.ok_or_else(|| changed(origin))?;
+                let mut cut = Vec::new();
+                runs::cut(prompt, sample, &mut cut);
+                counter.fold_traces(&cut, &columns.slice(&rows))
             }
             Self::Rounds => {
-                let columns = round_columns(batch).ok_or_else(|| changed(source))?;
-                check(batch, self.columns(), |rows| check_rounds(batch, &columns, rows)).map_err(named)?;
-                state.fold_rounds(&columns);
+                let columns = round_columns(batch).ok_or_else(|| changed(origin))?;
+                check_rounds(batch, &columns, rows.clone())
+                    .map(|()| counter.fold_rounds(&columns.slice(&rows)))
             }
-        }
-        Ok(())
+        };
+        folded.and(null.map_or(Ok(()), Err)).map_err(|fault| origin.fault_error(&fault, first_row))
     }
 }
 
 /// Check that a schema has the columns, each once and of the right type; other columns are nobody's business.
 ///
 /// # Errors
-/// [`Error::Data`] that names `source`, the column, what was found and what was wanted.
-pub fn check_schema(schema: &Schema, columns: &[Column], source: &str) -> Result<()> {
+/// [`crate::error::Error::Data`] that names origin and column, what was found and what was wanted.
+pub fn check_schema<'a>(
+    schema: &Schema,
+    columns: impl IntoIterator<Item = &'a Column>,
+    origin: &Origin,
+) -> Result<()> {
     for Column { name, dtype, .. } in columns {
         let mut found = schema.fields().iter().filter(|field| field.name() == name);
         let Some(field) = found.next() else {
             let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-            return Err(Error::Data(format!(
-                "{source}: column {name} is missing, wanted as {}; found {}",
-                lower(dtype),
-                names.join(", ")
-            )));
+            let what = format!("is missing, wanted as {}; found {}", lower(dtype), names.join(", "));
+            return Err(origin.column_error(name, &what));
         };
         if found.next().is_some() {
-            return Err(Error::Data(format!("{source}: column {name} stands there twice, wanted once")));
+            return Err(origin.column_error(name, &"stands there twice, wanted once"));
         }
         if field.data_type() != dtype {
             let (found, wanted) = (lower(field.data_type()), lower(dtype));
-            return Err(Error::Data(format!("{source}: column {name} is {found}, wanted {wanted}")));
+            return Err(origin.column_error(name, &format!("is {found}, wanted {wanted}")));
         }
     }
     Ok(())
@@ -146,44 +182,51 @@ fn lower(dtype: &DataType) -> String {
 /// The rows of a table of groups.
 ///
 /// # Errors
-/// [`Error::Data`] for a missing or wrong column, or a null.
+/// [`crate::error::Error::Data`] for a missing or wrong column, or a null.
 pub fn memberships(batches: &[RecordBatch], schema: &Schema) -> Result<Vec<Membership>> {
-    let source = "groups";
-    check_schema(schema, GROUPS, source)?;
+    let origin = Origin::named("groups");
+    check_schema(schema, GROUPS, &origin)?;
     let mut rows = Vec::new();
     for batch in batches {
-        let first_row = rows.len() as u64;
-        check(batch, GROUPS, |_| Ok(())).map_err(|fault| fault.into_error(source, first_row))?;
+        if let Some(fault) = first_null(batch, GROUPS) {
+            return Err(origin.fault_error(&fault, rows.len() as u64));
+        }
         let columns = (|| {
             let prompt = slice::<UInt64Type>(batch, "prompt")?;
             Some((prompt, slice::<UInt32Type>(batch, "group")?, slice::<UInt32Type>(batch, "unit")?))
         })();
-        let (prompt, group, unit) = columns.ok_or_else(|| changed(source))?;
+        let (prompt, group, unit) = columns.ok_or_else(|| changed(&origin))?;
         let triples = prompt.iter().zip(group).zip(unit);
         rows.extend(triples.map(|((&prompt, &group), &unit)| Membership { prompt, group, unit }));
     }
     Ok(rows)
 }
 
-fn changed(source: &str) -> Error {
-    Error::Data(format!("{source}: a batch differs from the schema of its table"))
+fn changed(origin: &Origin) -> crate::error::Error {
+    origin.error(&"a batch differs from the schema of its table")
 }
 
 fn slice<'a, T: ArrowPrimitiveType>(batch: &'a RecordBatch, name: &str) -> Option<&'a [T::Native]> {
     Some(batch.column_by_name(name)?.as_primitive_opt::<T>()?.values())
 }
 
-fn trace_columns(batch: &RecordBatch) -> Option<TraceColumns<'_>> {
+fn wanted<'a, T: ArrowPrimitiveType>(
+    batch: &'a RecordBatch,
+    name: &str,
+    parts: Parts,
+) -> Option<&'a [T::Native]> {
+    if parts.needs(name) { slice::<T>(batch, name) } else { Some(&[]) }
+}
+
+fn trace_columns(batch: &RecordBatch, parts: Parts) -> Option<TraceColumns<'_>> {
     Some(TraceColumns {
-        prompt: slice::<UInt64Type>(batch, "prompt")?,
-        sample: slice::<UInt16Type>(batch, "sample")?,
-        position: slice::<UInt16Type>(batch, "position")?,
-        token: slice::<UInt32Type>(batch, "token")?,
-        p: slice::<Float32Type>(batch, "p")?,
-        q: slice::<Float32Type>(batch, "q")?,
-        overlap: slice::<Float32Type>(batch, "overlap")?,
-        entropy: slice::<Float32Type>(batch, "entropy")?,
-        verdict: slice::<UInt8Type>(batch, "verdict")?,
+        position: wanted::<UInt16Type>(batch, "position", parts)?,
+        token: wanted::<UInt32Type>(batch, "token", parts)?,
+        p: wanted::<Float32Type>(batch, "p", parts)?,
+        q: wanted::<Float32Type>(batch, "q", parts)?,
+        overlap: wanted::<Float32Type>(batch, "overlap", parts)?,
+        entropy: wanted::<Float32Type>(batch, "entropy", parts)?,
+        verdict: wanted::<UInt8Type>(batch, "verdict", parts)?,
     })
 }
 
@@ -195,17 +238,6 @@ fn round_columns(batch: &RecordBatch) -> Option<RoundColumns<'_>> {
         emitted: slice::<UInt16Type>(batch, "emitted")?,
         censored: slice::<UInt8Type>(batch, "censored")?,
     })
-}
-
-/// The first fault of a batch: a null, or what `values` finds in the rows before it.
-fn check(
-    batch: &RecordBatch,
-    columns: &[Column],
-    values: impl FnOnce(usize) -> std::result::Result<(), Fault>,
-) -> std::result::Result<(), Fault> {
-    let null = first_null(batch, columns);
-    values(null.as_ref().map_or(batch.num_rows(), |fault| fault.row))?;
-    null.map_or(Ok(()), Err)
 }
 
 fn first_null(batch: &RecordBatch, columns: &[Column]) -> Option<Fault> {
@@ -221,13 +253,21 @@ fn first_null(batch: &RecordBatch, columns: &[Column]) -> Option<Fault> {
     nulls.min_by_key(|fault| fault.row)
 }
 
+/// The values of all rows first, whatever stands where a null does; row by row only where one of them is odd.
 fn check_rounds(
     batch: &RecordBatch,
     columns: &RoundColumns<'_>,
-    rows: usize,
+    rows: Range<usize>,
 ) -> std::result::Result<(), Fault> {
     let next_p = batch.column_by_name("next_p").and_then(|array| array.as_primitive_opt::<Float32Type>());
-    for row in 0..rows {
+    let probable = |values: &[f32]| exceeds(values, 1.0) >> 31 == 0;
+    let largest = columns.censored[rows.clone()].iter().fold(0, |largest, reason| largest.max(*reason));
+    if check_censored(0, largest).is_ok()
+        && next_p.is_none_or(|next_p| probable(&next_p.values()[rows.clone()]))
+    {
+        return Ok(());
+    }
+    for row in rows {
         if let Some(next_p) = next_p
             && next_p.is_valid(row)
         {

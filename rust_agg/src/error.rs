@@ -10,8 +10,13 @@ pub enum Error {
     #[error("{0}")]
     Argument(String),
     /// Data that break the contract: a missing column, a null, an impossible probability, a damaged file.
-    #[error("{0}")]
-    Data(String),
+    #[error("{sentence}")]
+    Data {
+        /// What is wrong, with all of `place` in it.
+        sentence: String,
+        /// Where, as far as it is known.
+        place: Box<Place>,
+    },
     /// States that do not belong together, or a saved state that cannot be read.
     #[error("{0}")]
     State(String),
@@ -31,7 +36,92 @@ pub enum Error {
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// Where in the input something is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file; none for a stream or a table of groups.
+    pub file: Option<PathBuf>,
+    /// The row group of the file, counted from 0.
+    pub row_group: Option<usize>,
+    /// The row of the file or stream, counted from 0.
+    pub row: Option<u64>,
+    /// The column.
+    pub column: Option<String>,
+}
+
+/// What is read: a file, or something else that has a name.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// How messages call it.
+    pub name: String,
+    /// Its file, if it is one.
+    pub file: Option<PathBuf>,
+    /// Which row group of the file.
+    pub row_group: Option<usize>,
+}
+
+impl Origin {
+    /// Something that is no file.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_string(), file: None, row_group: None }
+    }
+
+    /// A file.
+    #[must_use]
+    pub fn file(path: &Path) -> Self {
+        Self { name: path.display().to_string(), file: Some(path.to_path_buf()), row_group: None }
+    }
+
+    /// The error that `what` is wrong with it.
+    #[must_use]
+    pub fn error(&self, what: &impl std::fmt::Display) -> Error {
+        let row_group = self.row_group.map(|at| format!("row group {at}: ")).unwrap_or_default();
+        Error::Data { sentence: format!("{}: {row_group}{what}", self.name), place: Box::new(self.place()) }
+    }
+
+    /// The error that `what` is wrong with a column.
+    #[must_use]
+    pub fn column_error(&self, column: &str, what: &impl std::fmt::Display) -> Error {
+        let place = Place { column: Some(column.to_string()), ..self.place() };
+        let sentence = format!("{}: column {column} {what}", self.name);
+        Error::Data { sentence, place: Box::new(place) }
+    }
+
+    /// The same with the column in which it was found.
+    #[must_use]
+    pub fn error_in(&self, column: &str, what: &impl std::fmt::Display) -> Error {
+        match self.error(what) {
+            Error::Data { sentence, mut place } => {
+                place.column = Some(column.to_string());
+                Error::Data { sentence, place }
+            }
+            other => other,
+        }
+    }
+
+    /// The error for a fault in columns that begin at row `first_row`.
+    #[must_use]
+    pub fn fault_error(&self, fault: &Fault, first_row: u64) -> Error {
+        let (row, column) = (first_row + fault.row as u64, fault.column);
+        let place = Place { row: Some(row), column: Some(column.to_string()), ..self.place() };
+        let sentence =
+            format!("{}: row {row} (counted from 0), column {column}: {}", self.name, fault.problem);
+        Error::Data { sentence, place: Box::new(place) }
+    }
+
+    fn place(&self) -> Place {
+        Place { file: self.file.clone(), row_group: self.row_group, ..Place::default() }
+    }
+}
+
 impl Error {
+    /// An [`Error::Data`] whose place is nowhere in particular.
+    #[must_use]
+    pub fn data(sentence: impl Into<String>) -> Self {
+        Self::Data { sentence: sentence.into(), place: Box::default() }
+    }
+
     /// An [`Error::Io`] for `path`.
     #[must_use]
     pub fn io(path: &Path, source: io::Error) -> Self {
@@ -48,13 +138,4 @@ pub struct Fault {
     pub column: &'static str,
     /// What stands there, as the end of a sentence.
     pub problem: String,
-}
-
-impl Fault {
-    /// The error for this fault, where the columns begin at row `first_row` of `source`.
-    #[must_use]
-    pub fn into_error(self, source: &str, first_row: u64) -> Error {
-        let row = first_row + self.row as u64;
-        Error::Data(format!("{source}: row {row} (counted from 0), column {}: {}", self.column, self.problem))
-    }
 }

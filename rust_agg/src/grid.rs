@@ -1,7 +1,6 @@
 //! Bin edges and the rule that puts a value into a bin.
 
 use crate::error::{Error, Result};
-use crate::log_edges::{EXP_LOG_EDGES, N_LOG_EDGES};
 
 /// Most bins that one axis may have.
 pub const MAX_BINS: usize = 1 << 16;
@@ -119,18 +118,6 @@ fn linear_scale(edges: &[f64]) -> Option<f64> {
         guess == k || guess + 1 == k
     });
     close.then_some(scale)
-}
-
-/// The bin of log(p / q) without a logarithm: the number of fixed edges with p ≥ q·e^edge, the product in float64.
-/// 0 is underflow and takes p = 0 whatever q is; [`N_LOG_EDGES`] is overflow and takes q = 0 with p > 0.
-#[must_use]
-pub fn log_ratio_bin(p: f64, q: f64) -> usize {
-    if p <= 0.0 {
-        return 0;
-    }
-    let n = EXP_LOG_EDGES.partition_point(|factor| p >= q * factor);
-    debug_assert!(n <= N_LOG_EDGES);
-    n
 }
 
 /// The grids of a fold: one for p and q, one for p − q, one for each axis of the joint histogram of p and q.

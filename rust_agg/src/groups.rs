@@ -57,7 +57,7 @@ impl Groups {
         }
         starts.push(rows.len());
         if u32::try_from(prompts.len()).is_err() {
-            return Err(Error::Data("groups: more than 2^32 prompts".into()));
+            return Err(Error::data("groups: more than 2^32 prompts"));
         }
         let index = prompts.iter().copied().zip(0..).collect();
         Ok(Self { group_names, unit_names, rows, prompts, starts, index, owners })
@@ -123,7 +123,7 @@ fn check_indices(rows: &[Membership], n_groups: usize, n_units: usize) -> Result
     for (at, row) in rows.iter().enumerate() {
         for (column, index, n) in [("group", row.group, n_groups), ("unit", row.unit, n_units)] {
             if index as usize >= n {
-                return Err(Error::Data(format!(
+                return Err(Error::data(format!(
                     "groups: row {at} (counted from 0), column {column}: {index} has no name, {n} names are given"
                 )));
             }
@@ -140,7 +140,7 @@ fn check_pairs(sorted: &[Membership], group_names: &[String], unit_names: &[Stri
         }
         let (prompt, group) = (a.prompt, &group_names[a.group as usize]);
         let (unit, other) = (&unit_names[a.unit as usize], &unit_names[b.unit as usize]);
-        return Err(Error::Data(if a.unit == b.unit {
+        return Err(Error::data(if a.unit == b.unit {
             format!("groups: prompt {prompt} in group {group:?} with unit {unit:?} is given twice")
         } else {
             format!(
@@ -161,7 +161,7 @@ fn groups_of_units(
         let group = groups[row.unit as usize].get_or_insert(row.group);
         if *group != row.group {
             let (first, second) = (&group_names[*group as usize], &group_names[row.group as usize]);
-            return Err(Error::Data(format!(
+            return Err(Error::data(format!(
                 "groups: unit {} ({:?}) belongs to one group, found {first:?} and {second:?}",
                 row.unit, unit_names[row.unit as usize]
             )));

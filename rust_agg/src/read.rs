@@ -1,69 +1,127 @@
 //! Parquet shards: footers checked, row groups decoded, damage turned into errors.
 
-use std::any::Any;
-use std::cell::Cell;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
+use bytes::{Bytes, BytesMut};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::errors::ParquetError;
+use parquet::file::reader::ChunkReader;
 
-use crate::columns::{Table, check_schema};
-use crate::error::{Error, Result};
+use crate::columns::Table;
+use crate::error::{Error, Origin, Result};
+use crate::footer::{self, check_footer, wanted};
+use crate::guard::{damaged, guarded};
+use crate::pages::{self, Block, Input, RowGroup, Wanted};
+use crate::parts::Parts;
+use crate::shard_file::ShardFile;
 
 /// Rows decoded and folded at a time.
-pub const BATCH_ROWS: usize = 1 << 15;
+pub const BATCH_ROWS: usize = 1 << 13;
 
 /// A Parquet file whose footer has been read and checked.
 #[derive(Clone, Debug)]
 pub struct Shard {
     path: PathBuf,
-    table: Table,
     footer: ArrowReaderMetadata,
-    projection: ProjectionMask,
+    wanted: Vec<&'static str>,
+    /// All its bytes, if it was loaded.
+    bytes: Option<Bytes>,
 }
 
 impl Shard {
-    /// Read the footer of a file and check that it describes this table and itself.
+    /// Check length and digest of a file, read its footer, and check that this describes the table and itself.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be opened, [`Error::Data`] where it is damaged or of another schema.
-    pub fn open(path: &Path, table: Table) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        let meta = file.metadata().map_err(|error| Error::io(path, error))?;
-        if meta.is_dir() {
-            return Err(Error::io(path, std::io::ErrorKind::IsADirectory.into()));
+    /// [`Error::Io`] where the file cannot be opened, [`Error::Data`] where it is damaged or of another schema,
+    /// [`Error::Interrupted`] where `go_on` says so.
+    pub fn open(file: &ShardFile, table: Table, parts: Parts, go_on: &dyn Fn() -> bool) -> Result<Self> {
+        let (mut opened, length) = file.open()?;
+        match file.verify(&mut opened, go_on) {
+            Ok(()) => Self::parse(file, table, parts, &opened, length, None),
+            Err(error) => Err(Self::located(error, file, table, go_on)),
         }
-        let name = path.display().to_string();
-        guarded(&name, || {
-            let footer = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-                .map_err(|error| damaged(&name, &error))?;
-            check_schema(footer.schema(), table.columns(), &name)?;
-            check_footer(&footer, meta.len(), &name)?;
-            let wanted = table.columns();
-            let roots = footer.schema().fields().iter().enumerate();
-            let roots = roots.filter(|(_, field)| wanted.iter().any(|column| column.name == field.name()));
-            let projection = ProjectionMask::roots(footer.parquet_schema(), roots.map(|(at, _)| at));
-            Ok(Self { path: path.to_path_buf(), table, footer, projection })
+    }
+
+    /// The same for a file that is read once, into `buffer`: what was hashed is what is decoded.
+    ///
+    /// # Errors
+    /// Those of [`Shard::open`].
+    pub fn load(
+        file: &ShardFile,
+        table: Table,
+        parts: Parts,
+        go_on: &dyn Fn() -> bool,
+        mut buffer: BytesMut,
+    ) -> Result<Self> {
+        let (mut opened, length) = file.open()?;
+        if let Err(error) = file.load(&mut opened, length, &mut buffer, go_on) {
+            return Err(Self::located(error, file, table, go_on));
+        }
+        let bytes = buffer.freeze();
+        Self::parse(file, table, parts, &bytes, length, Some(bytes.clone()))
+    }
+
+    /// Say of a file that has another digest also where it is damaged, as far as the checksums of its pages tell.
+    fn located(error: Error, file: &ShardFile, table: Table, go_on: &dyn Fn() -> bool) -> Error {
+        let Error::Data { sentence, place } = error else { return error };
+        let loose = ShardFile { known: None, ..file.clone() };
+        let damage = match Self::open(&loose, table, Parts::all(), go_on) {
+            Ok(mut shard) => {
+                shard.wanted = table.columns().iter().map(|column| column.name).collect();
+                (0..shard.row_groups().count()).find_map(|row_group| shard.damage(table, row_group, go_on))
+            }
+            Err(error) => Some(error),
+        };
+        let name = format!("{}: ", file.path.display());
+        match damage {
+            Some(Error::Data { sentence: found, place }) => {
+                let found = found.strip_prefix(&name).unwrap_or(&found);
+                Error::Data { sentence: format!("{sentence}: {found}"), place }
+            }
+            _ => Error::Data { sentence, place },
+        }
+    }
+
+    fn damage(&self, table: Table, row_group: usize, go_on: &dyn Fn() -> bool) -> Option<Error> {
+        match table {
+            Table::Traces => self.read_blocks(row_group, &mut Block::default(), |_, _| Ok(go_on())).err(),
+            Table::Rounds => self.read_batches(row_group, |_, _, _| Ok(go_on())).err(),
+        }
+    }
+
+    fn parse(
+        file: &ShardFile,
+        table: Table,
+        parts: Parts,
+        reader: &impl ChunkReader,
+        length: u64,
+        bytes: Option<Bytes>,
+    ) -> Result<Self> {
+        let origin = Origin::file(&file.path);
+        guarded(&origin, || {
+            let footer = footer::load(reader).map_err(|error| damaged(&origin, &error))?;
+            table.check_schema(footer.schema(), parts, &origin)?;
+            check_footer(&footer, length, &origin)?;
+            let wanted = wanted(&footer, table, parts);
+            let shard = Self { path: file.path.clone(), footer, wanted, bytes };
+            let rows = shard.row_groups().sum::<u64>();
+            match file.known {
+                Some(known) if known.rows != rows => {
+                    Err(origin.error(&format!("has {rows} rows, wanted {}", known.rows)))
+                }
+                _ => Ok(shard),
+            }
         })
     }
 
-    /// The kind of table it holds.
+    /// The buffer that it was loaded into, to be used again.
     #[must_use]
-    pub fn table(&self) -> Table {
-        self.table
-    }
-
-    /// How messages call it.
-    #[must_use]
-    pub fn name(&self) -> String {
-        self.path.display().to_string()
+    pub fn into_buffer(self) -> BytesMut {
+        self.bytes.and_then(|bytes| bytes.try_into_mut().ok()).unwrap_or_default()
     }
 
     /// Rows in each row group.
@@ -71,115 +129,128 @@ impl Shard {
         self.footer.metadata().row_groups().iter().map(|group| group.num_rows().unsigned_abs())
     }
 
-    /// Decode a row group, batch by batch; `each` gets a batch and the number of rows of the row group before it, and
-    /// says whether to go on. Nothing panics: damage that makes the decoder panic is an error like any other.
+    /// Decode a row group of traces, block by block; `each` gets a block, its origin and the number of rows of the row
+    /// group before it, and says whether to go on. Nothing panics: damage that makes a decoder panic is an error like
+    /// any other. False where a null stands in it that does not belong there: reading it as batches names it.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Data`] for damage, and whatever `each` returns.
-    pub fn read(
+    pub fn read_blocks(
         &self,
         row_group: usize,
-        mut each: impl FnMut(&RecordBatch, u64) -> Result<bool>,
+        block: &mut Block,
+        mut each: impl FnMut(&Block, &Origin) -> Result<bool>,
+    ) -> Result<bool> {
+        let origin = self.origin(row_group);
+        guarded(&origin, || {
+            let group = self.footer.metadata().row_group(row_group);
+            if group.num_rows() == 0 {
+                return Ok(true);
+            }
+            let mut group = match RowGroup::open(self.input()?, group, Wanted::named(&self.wanted)) {
+                Ok(group) => group,
+                Err(fault) => return self.failed(row_group, fault).map(|()| false),
+            };
+            loop {
+                match group.next_block(block, BATCH_ROWS) {
+                    Ok(true) if each(block, &origin)? => {}
+                    Ok(_) => return Ok(true),
+                    Err(fault) => return self.failed(row_group, fault).map(|()| false),
+                }
+            }
+        })
+    }
+
+    /// Decode a row group, batch by batch; `each` gets a batch, its origin and the number of rows of the row group
+    /// before it, and says whether to go on.
+    ///
+    /// # Errors
+    /// Those of [`Shard::read_blocks`].
+    pub fn read_batches(
+        &self,
+        row_group: usize,
+        mut each: impl FnMut(&RecordBatch, &Origin, u64) -> Result<bool>,
     ) -> Result<()> {
-        let file = File::open(&self.path).map_err(|error| Error::io(&self.path, error))?;
-        let name = format!("{}: row group {row_group}", self.path.display());
-        guarded(&name, || {
+        let origin = self.origin(row_group);
+        guarded(&origin, || {
+            let group = self.footer.metadata().row_group(row_group);
+            if group.num_rows() == 0 {
+                return Ok(());
+            }
+            if let Err(fault) = pages::check_columns(&mut self.input()?, group, &self.wanted) {
+                return self.failed(row_group, fault);
+            }
             let mut rows = 0;
-            for batch in self.reader(file, row_group).map_err(|error| damaged(&name, &error))? {
-                let batch = batch.map_err(|error| damaged(&name, &error))?;
-                if !each(&batch, rows)? {
+            for batch in self.batches(row_group, &origin)? {
+                let batch = batch.map_err(|error| damaged(&origin, &error))?;
+                if !each(&batch, &origin, rows)? {
                     return Ok(());
                 }
                 rows += batch.num_rows() as u64;
             }
             let promised = self.row_groups().nth(row_group).unwrap_or(0);
             if rows != promised {
-                return Err(damaged(&name, &format!("{rows} rows, where the footer promises {promised}")));
+                return Err(damaged(&origin, &format!("{rows} rows, where the footer promises {promised}")));
             }
             Ok(())
         })
     }
 
+    /// The error for a fault; none for a null, which is named by who reads batches.
+    fn failed(&self, row_group: usize, fault: pages::Fault) -> Result<()> {
+        match fault {
+            pages::Fault::Io(error) => Err(Error::io(&self.path, error)),
+            pages::Fault::Damaged { column, row, problem } => {
+                let found = format!("column {column}, at row {row} of the row group: {problem}");
+                let what = format!("damaged, or not a Parquet file ({found})");
+                Err(self.origin(row_group).error_in(column, &what))
+            }
+            pages::Fault::Null { .. } => Ok(()),
+        }
+    }
+
+    fn input(&self) -> Result<Input> {
+        Ok(match &self.bytes {
+            Some(bytes) => Input::Memory(bytes.clone()),
+            None => Input::File(self.file()?),
+        })
+    }
+
+    fn batches(&self, row_group: usize, origin: &Origin) -> Result<ParquetRecordBatchReader> {
+        match &self.bytes {
+            Some(bytes) => self.reader(bytes.clone(), row_group, origin),
+            None => self.reader(self.file()?, row_group, origin),
+        }
+    }
+
     fn reader(
         &self,
-        file: File,
+        input: impl ChunkReader + 'static,
         row_group: usize,
-    ) -> std::result::Result<ParquetRecordBatchReader, ParquetError> {
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.footer.clone())
+        origin: &Origin,
+    ) -> Result<ParquetRecordBatchReader> {
+        let fields = self.footer.schema().fields().iter().enumerate();
+        let roots = fields.filter(|(_, field)| self.wanted.contains(&field.name().as_str()));
+        let projection = ProjectionMask::roots(self.footer.parquet_schema(), roots.map(|(at, _)| at));
+        ParquetRecordBatchReaderBuilder::new_with_metadata(input, self.footer.clone())
             .with_row_groups(vec![row_group])
-            .with_projection(self.projection.clone())
+            .with_projection(projection)
             .with_batch_size(BATCH_ROWS)
             .build()
+            .map_err(|error| damaged(origin, &error))
     }
-}
 
-/// What a footer says must be possible: it has no checksum of its own.
-fn check_footer(footer: &ArrowReaderMetadata, file_length: u64, name: &str) -> Result<()> {
-    let metadata = footer.metadata();
-    let mut rows = 0_i64;
-    for (at, group) in metadata.row_groups().iter().enumerate() {
-        let lie = |what: &str| Err(damaged(name, &format!("row group {at}: {what}")));
-        let Some(sum) = rows.checked_add(group.num_rows()).filter(|_| group.num_rows() >= 0) else {
-            return lie("an impossible number of rows");
-        };
-        rows = sum;
-        if group.num_columns() != footer.parquet_schema().num_columns() {
-            return lie("another number of columns than the schema has");
-        }
-        for chunk in group.columns() {
-            let column = chunk.column_path();
-            let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-            let end = start.checked_add(chunk.compressed_size());
-            let inside = start >= 0
-                && chunk.compressed_size() >= 0
-                && end.is_some_and(|end| end.unsigned_abs() <= file_length);
-            if !inside {
-                return lie(&format!("column {column} lies outside the file"));
-            }
-            let flat = chunk.column_descr().max_rep_level() == 0;
-            if flat && chunk.num_values() != group.num_rows() {
-                return lie(&format!(
-                    "column {column} has another number of values than the row group has rows"
-                ));
-            }
-        }
+    /// The error that `what` is wrong with a row group.
+    #[must_use]
+    pub fn error(&self, row_group: usize, what: &impl std::fmt::Display) -> Error {
+        self.origin(row_group).error(what)
     }
-    if rows != metadata.file_metadata().num_rows() {
-        return Err(damaged(name, &"the row groups have another number of rows than the file"));
+
+    fn origin(&self, row_group: usize) -> Origin {
+        Origin { row_group: Some(row_group), ..Origin::file(&self.path) }
     }
-    Ok(())
-}
 
-/// The error for a file that cannot be read as what it should be.
-pub fn damaged(name: &str, what: &impl std::fmt::Display) -> Error {
-    Error::Data(format!("{name}: damaged, or not a Parquet file ({what})"))
-}
-
-thread_local! {
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-static SILENCE: Once = Once::new();
-
-/// Run `work`; a panic inside is an error that names `name`, and prints nothing.
-///
-/// # Errors
-/// Whatever `work` returns, or [`Error::Data`] where it panics.
-pub fn guarded<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    SILENCE.call_once(|| {
-        let loud = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !GUARDED.get() {
-                loud(info);
-            }
-        }));
-    });
-    let before = GUARDED.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(before);
-    result.unwrap_or_else(|panic| Err(Error::Data(format!("{name}: damaged ({})", panic_text(&*panic)))))
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the decoder gave up").to_string()
+    fn file(&self) -> Result<File> {
+        File::open(&self.path).map_err(|error| Error::io(&self.path, error))
+    }
 }

@@ -14,12 +14,14 @@ use crate::cells::N_UNIT_CELLS;
 use crate::error::{Error, Result};
 use crate::grid::Grids;
 use crate::groups::{Groups, Membership};
+use crate::parts::Parts;
+use crate::sorted::Sorted;
 use crate::state::{Setup, State};
 use crate::sums::SampleSums;
 
 const MAGIC: &[u8; 8] = b"RUSTAGG\0";
 /// Version of the saved form that this crate writes, and the only one that it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const HEADER: usize = 8 + 4 + 8 + 8;
 
 impl State {
@@ -33,26 +35,23 @@ impl State {
         for counts in &self.positions {
             out.list(counts);
         }
+        out.numbers(self.surer.as_flattened());
         for cells in &self.units {
             out.number(u64::from(cells.is_some()));
             out.numbers(cells.as_deref().unwrap_or_default());
         }
-        let mut samples: Vec<_> = self.samples.iter().collect();
-        samples.sort_unstable_by_key(|(key, _)| **key);
-        out.length(samples.len());
-        for ((prompt, sample), sums) in samples {
+        out.length(self.samples.entries().len());
+        for ((prompt, sample), sums) in self.samples.entries() {
             out.numbers(&[u64::from(*prompt), u64::from(*sample)]);
             write_sums(&mut out, sums);
         }
         for counts in &self.prompt_positions {
             out.list(counts.as_flattened());
         }
-        let mut tokens: Vec<_> = self.tokens.iter().collect();
-        tokens.sort_unstable_by_key(|(key, _)| **key);
-        out.length(tokens.len());
-        for ((token, prompt), counts) in tokens {
-            out.numbers(&[u64::from(*token), u64::from(*prompt)]);
-            out.numbers(counts);
+        out.length(self.tokens.len());
+        for (prompt, token, counts) in self.tokens.iter() {
+            out.numbers(&[u64::from(prompt), u64::from(token)]);
+            out.numbers(&counts);
         }
         for bin in &self.calibration {
             out.numbers(&bin.verdicts);
@@ -129,6 +128,7 @@ fn check_header(bytes: &[u8]) -> std::result::Result<&[u8], String> {
 
 fn write_setup(out: &mut Writer, setup: &Setup) {
     out.0.extend(setup.over_confident_ratio.to_le_bytes());
+    out.number(setup.parts.bits().into());
     for grid in [&setup.grids.probability, &setup.grids.difference, &setup.grids.joint] {
         out.length(grid.edges().len());
         out.0.extend(grid.edges().iter().flat_map(|edge| edge.to_le_bytes()));
@@ -149,6 +149,7 @@ fn write_setup(out: &mut Writer, setup: &Setup) {
 
 fn read_setup(input: &mut Reader<'_>) -> Result<Setup> {
     let ratio = f64::from_le_bytes(input.fixed()?);
+    let parts = Parts::from_bits(input.small()?).ok_or_else(too_large)?;
     let mut edges = [Vec::new(), Vec::new(), Vec::new()];
     for edges in &mut edges {
         for _ in 0..input.length()? {
@@ -169,7 +170,7 @@ fn read_setup(input: &mut Reader<'_>) -> Result<Setup> {
     }
     let [group_names, unit_names] = names;
     let grids = Grids::new(&edges[0], &edges[1], &edges[2])?;
-    Setup::new(grids, Arc::new(Groups::new(group_names, unit_names, rows)?), ratio)
+    Setup::new(grids, Arc::new(Groups::new(group_names, unit_names, rows)?), ratio, parts)
 }
 
 fn read_state(input: &mut Reader<'_>) -> Result<State> {
@@ -182,6 +183,7 @@ fn read_state(input: &mut Reader<'_>) -> Result<State> {
     for counts in &mut state.positions {
         *counts = input.list()?;
     }
+    input.fill(state.surer.as_flattened_mut())?;
     for cells in &mut state.units {
         if input.number()? == 1 {
             let mut counts = vec![0; N_UNIT_CELLS];
@@ -190,19 +192,25 @@ fn read_state(input: &mut Reader<'_>) -> Result<State> {
         }
     }
     let n_prompts = state.setup.groups.prompts().len();
+    let mut samples = Vec::new();
     for _ in 0..input.length()? {
         let key = (input.prompt(n_prompts)?, input.small()?);
-        let sums = read_sums(input)?;
-        state.samples.insert(key, sums);
+        samples.push((key, read_sums(input)?));
     }
+    state.samples = Sorted::new(samples);
     for counts in &mut state.prompt_positions {
         *counts = input.list()?.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
     }
+    let mut last = None;
     for _ in 0..input.length()? {
-        let key = (input.small()?, input.prompt(n_prompts)?);
+        let key: (u32, u32) = (input.prompt(n_prompts)?, input.small()?);
         let mut counts = [0; 2];
         input.fill(&mut counts)?;
-        state.tokens.insert(key, counts);
+        if last >= Some(key) {
+            return Err(Error::State("tokens of the saved state are not sorted".into()));
+        }
+        last = Some(key);
+        state.tokens.push(key.0, key.1, counts);
     }
     for bin in &mut state.calibration {
         input.fill(&mut bin.verdicts)?;

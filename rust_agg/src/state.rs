@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use crate::cells::{Layout, N_VERDICTS};
 use crate::error::{Error, Result};
 use crate::grid::{Grid, Grids};
 use crate::groups::Groups;
+use crate::parts::{Part, Parts};
+use crate::sorted::{Add, Sorted};
 use crate::sums::{CalibrationBin, N_CALIBRATION_BINS, SampleSums, add_all, ratio_grid};
+use crate::token_counts::TokenCounts;
 
 /// What a fold is told beforehand: states merge only where this is equal.
 #[derive(Clone, Debug)]
@@ -19,23 +20,25 @@ pub struct Setup {
     pub groups: Arc<Groups>,
     /// The draft is over-confident where q > p and q ≥ this · p.
     pub over_confident_ratio: f64,
+    /// What is counted.
+    pub parts: Parts,
     pub(crate) layout: Layout,
     pub(crate) ratio_grid: Grid,
 }
 
 impl Setup {
-    /// Check the ratio and join the three.
+    /// Check the ratio and join the four.
     ///
     /// # Errors
     /// [`Error::Argument`] where the ratio is below 1 or not finite.
-    pub fn new(grids: Grids, groups: Arc<Groups>, over_confident_ratio: f64) -> Result<Self> {
+    pub fn new(grids: Grids, groups: Arc<Groups>, over_confident_ratio: f64, parts: Parts) -> Result<Self> {
         if !(over_confident_ratio.is_finite() && over_confident_ratio >= 1.0) {
             return Err(Error::Argument(format!(
                 "over_confident_ratio must be a finite number of at least 1, found {over_confident_ratio}"
             )));
         }
-        let layout = Layout::new(&grids);
-        Ok(Self { grids, groups, over_confident_ratio, layout, ratio_grid: ratio_grid() })
+        let layout = Layout::new(&grids, parts);
+        Ok(Self { grids, groups, over_confident_ratio, parts, layout, ratio_grid: ratio_grid() })
     }
 
     /// Which part differs from another setup, if any does.
@@ -48,6 +51,8 @@ impl Setup {
             Some("groups")
         } else if self.over_confident_ratio != other.over_confident_ratio {
             Some("over_confident_ratio")
+        } else if self.parts != other.parts {
+            Some("parts")
         } else {
             None
         }
@@ -66,15 +71,17 @@ pub struct State {
     pub(crate) cells: Vec<u64>,
     /// Counts by draft position, for each group and verdict; the last one is never zero.
     pub(crate) positions: Vec<Vec<u64>>,
+    /// Tokens, tokens with q > p, and over-confident ones, for each group and verdict.
+    pub(crate) surer: Vec<[u64; 3]>,
     /// Histograms by unit; none before its first token.
     pub(crate) units: Vec<Option<Box<[u64]>>>,
     /// By (prompt index, sample).
-    pub(crate) samples: FxHashMap<(u32, u16), SampleSums>,
+    pub(crate) samples: Sorted<(u32, u16), SampleSums>,
     /// For each prompt, by position: judged tokens by verdict; the last one is never zero.
     pub(crate) prompt_positions: Vec<Vec<[u64; 2]>>,
-    /// By (token, prompt index): judged tokens with q > p, by verdict. Kept by prompt, not by unit, so that distinct
+    /// By (prompt index, token): judged tokens with q > p, by verdict. Kept by prompt, not by unit, so that distinct
     /// prompts stay distinct under any merge.
-    pub(crate) tokens: FxHashMap<(u32, u32), [u64; 2]>,
+    pub(crate) tokens: TokenCounts,
     pub(crate) calibration: [CalibrationBin; N_CALIBRATION_BINS],
 }
 
@@ -90,10 +97,11 @@ impl State {
             n_rounds_unmapped: 0,
             cells: vec![0; blocks * setup.layout.stride],
             positions: vec![Vec::new(); blocks],
+            surer: vec![[0; 3]; blocks],
             units: vec![None; setup.groups.unit_names().len()],
-            samples: FxHashMap::default(),
+            samples: Sorted::default(),
             prompt_positions: vec![Vec::new(); setup.groups.prompts().len()],
-            tokens: FxHashMap::default(),
+            tokens: TokenCounts::default(),
             calibration: [CalibrationBin::default(); N_CALIBRATION_BINS],
             setup,
         }
@@ -129,10 +137,22 @@ impl State {
         self.n_rounds_unmapped
     }
 
+    /// Refuse where a part was not counted.
+    ///
+    /// # Errors
+    /// [`Error::State`].
+    pub fn require(&self, part: Part) -> Result<()> {
+        if self.setup.parts.has(part) {
+            return Ok(());
+        }
+        let (name, parts) = (part.name(), self.setup.parts.names().join(", "));
+        Err(Error::State(format!("{name:?} was not counted: this state was made with the parts {parts}")))
+    }
+
     /// Add everything another state has counted.
     ///
     /// # Errors
-    /// [`Error::State`] where the states were made with different grids, groups or ratios.
+    /// [`Error::State`] where the states were made with different grids, groups, ratios or parts.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if !Arc::ptr_eq(&self.setup, &other.setup)
             && let Some(part) = self.setup.difference(&other.setup)
@@ -148,6 +168,9 @@ impl State {
             left.resize(left.len().max(right.len()), 0);
             add_all(left, right);
         }
+        for (left, right) in self.surer.iter_mut().zip(&other.surer) {
+            add_all(left, right);
+        }
         for (left, right) in self.units.iter_mut().zip(&other.units) {
             match (left, right) {
                 (Some(left), Some(right)) => add_all(left, right),
@@ -155,18 +178,14 @@ impl State {
                 (_, None) => {}
             }
         }
-        for (key, sums) in &other.samples {
-            self.samples.entry(*key).or_default().add(sums);
-        }
+        self.samples.merge(other.samples.clone());
         for (left, right) in self.prompt_positions.iter_mut().zip(&other.prompt_positions) {
             left.resize(left.len().max(right.len()), [0; 2]);
             for (left, right) in left.iter_mut().zip(right) {
                 add_all(left, right);
             }
         }
-        for (key, counts) in &other.tokens {
-            add_all(self.tokens.entry(*key).or_default(), counts);
-        }
+        self.tokens.merge(other.tokens.clone());
         for (left, right) in self.calibration.iter_mut().zip(&other.calibration) {
             left.add(right);
         }
@@ -183,6 +202,7 @@ impl PartialEq for State {
             && self.n_rounds_unmapped == other.n_rounds_unmapped
             && self.cells == other.cells
             && self.positions == other.positions
+            && self.surer == other.surer
             && self.units == other.units
             && self.samples == other.samples
             && self.prompt_positions == other.prompt_positions

@@ -1,6 +1,7 @@
 //! Exact sums: fixed point, per prompt and sample, and per calibration bin.
 
 use crate::grid::Grid;
+use crate::sorted::Add;
 
 /// One unit of the fixed point: 2⁻⁴⁰.
 pub const FIXED_ONE: f64 = 1_099_511_627_776.0;
@@ -54,9 +55,10 @@ impl SampleSums {
     pub fn n_judged(&self) -> u64 {
         self.verdicts[0] + self.verdicts[1]
     }
+}
 
-    /// Add another's counts and sums.
-    pub fn add(&mut self, other: &Self) {
+impl Add for SampleSums {
+    fn add(&mut self, other: &Self) {
         add_all(&mut self.verdicts, &other.verdicts);
         add_all(&mut self.surer, &other.surer);
         add_all(&mut self.over_confident, &other.over_confident);
@@ -92,9 +94,8 @@ pub struct CalibrationBin {
     pub sum_min_ratio: i128,
 }
 
-impl CalibrationBin {
-    /// Add another's counts and sum.
-    pub fn add(&mut self, other: &Self) {
+impl Add for CalibrationBin {
+    fn add(&mut self, other: &Self) {
         add_all(&mut self.verdicts, &other.verdicts);
         self.sum_min_ratio += other.sum_min_ratio;
     }
@@ -104,5 +105,11 @@ impl CalibrationBin {
 pub fn add_all(left: &mut [u64], right: &[u64]) {
     for (left, right) in left.iter_mut().zip(right) {
         *left += right;
+    }
+}
+
+impl<const N: usize> Add for [u64; N] {
+    fn add(&mut self, other: &Self) {
+        add_all(self, other);
     }
 }

@@ -1,6 +1,5 @@
 //! The counters as tidy tables, one record batch each.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt16Array, UInt32Array, UInt64Array};
@@ -9,6 +8,8 @@ use crate::cells::{N_UNIT_BINS, N_VERDICTS, VERDICT_NAMES, unit_cell};
 use crate::error::{Error, Result};
 use crate::grid::Grid;
 use crate::log_edges::log_edges;
+use crate::parts::Part;
+use crate::sorted::Sorted;
 use crate::state::State;
 use crate::sums::{SampleSums, from_fixed};
 
@@ -16,7 +17,7 @@ type Columns = Vec<(&'static str, ArrayRef)>;
 
 fn table(columns: Columns) -> Result<RecordBatch> {
     RecordBatch::try_from_iter(columns)
-        .map_err(|error| Error::Data(format!("a table cannot be made: {error}")))
+        .map_err(|error| Error::data(format!("a table cannot be made: {error}")))
 }
 
 fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> ArrayRef {
@@ -67,21 +68,27 @@ impl State {
     /// (log(p / q)) of every group and verdict, empty bins included.
     ///
     /// # Errors
-    /// None in practice.
+    /// [`Error::State`] where they were not counted.
     pub fn histograms(&self) -> Result<RecordBatch> {
         let (grids, layout) = (&self.setup.grids, &self.setup.layout);
         let log_ends = log_ends();
-        let quantities: [(&'static str, usize, &[f64]); 4] = [
-            ("p", layout.p, grids.probability.edges()),
-            ("q", layout.q, grids.probability.edges()),
-            ("difference", layout.difference, grids.difference.edges()),
-            ("log_ratio", layout.log_ratio, &log_ends),
+        let quantities: [(Part, usize, &[f64]); 4] = [
+            (Part::P, layout.p, grids.probability.edges()),
+            (Part::Q, layout.q, grids.probability.edges()),
+            (Part::Difference, layout.difference, grids.difference.edges()),
+            (Part::LogRatio, layout.log_ratio, &log_ends),
         ];
+        let counted: Vec<_> =
+            quantities.into_iter().filter(|(part, ..)| self.setup.parts.has(*part)).collect();
+        if counted.is_empty() {
+            self.require(Part::P)?;
+        }
         let mut bins = Vec::new();
         for (group, verdict, block) in self.blocks() {
-            for (quantity, start, ends) in quantities {
+            for (part, start, ends) in &counted {
+                let quantity = part.name();
                 for (bin, pair) in ends.windows(2).enumerate() {
-                    let (low, high, count) = (pair[0], pair[1], block[start + bin]);
+                    let (low, high, count) = (pair[0], pair[1], block[*start + bin]);
                     bins.push(BinRow { group, unit: "", verdict, quantity, bin, low, high, count });
                 }
             }
@@ -95,8 +102,9 @@ impl State {
     /// q that are not zero.
     ///
     /// # Errors
-    /// None in practice.
+    /// [`Error::State`] where they were not counted.
     pub fn joint_histogram(&self) -> Result<RecordBatch> {
+        self.require(Part::Joint)?;
         let (layout, edges) = (&self.setup.layout, self.setup.grids.joint.edges());
         let mut cells = Vec::new();
         for (group, verdict, block) in self.blocks() {
@@ -120,8 +128,9 @@ impl State {
     /// `group, verdict, position, count`: drafted tokens by draft position, where there are any.
     ///
     /// # Errors
-    /// None in practice.
+    /// [`Error::State`] where they were not counted.
     pub fn positions(&self) -> Result<RecordBatch> {
+        self.require(Part::Positions)?;
         let mut rows = Vec::new();
         for (at, counts) in self.positions.iter().enumerate() {
             let group = self.setup.groups.group_names()[at / N_VERDICTS].as_str();
@@ -137,12 +146,32 @@ impl State {
         ])
     }
 
+    /// `group, verdict, n, n_surer, n_over_confident`: tokens, those with q > p, and those where the draft is
+    /// over-confident.
+    ///
+    /// # Errors
+    /// [`Error::State`] where they were not counted.
+    pub fn surer(&self) -> Result<RecordBatch> {
+        self.require(Part::Surer)?;
+        let names = self.setup.groups.group_names();
+        let blocks = 0..self.surer.len();
+        let count = |which: usize| u64s(self.surer.iter().map(move |counts| counts[which]));
+        table(vec![
+            ("group", texts(blocks.clone().map(|at| names[at / N_VERDICTS].as_str()))),
+            ("verdict", texts(blocks.map(|at| VERDICT_NAMES[at % N_VERDICTS]))),
+            ("n", count(0)),
+            ("n_surer", count(1)),
+            ("n_over_confident", count(2)),
+        ])
+    }
+
     /// `unit, group, verdict, quantity, bin, low, high, count`: histograms of p, q and difference by unit, in 64 equal
     /// bins, where a bin is not empty.
     ///
     /// # Errors
-    /// None in practice.
+    /// [`Error::State`] where they were not counted.
     pub fn unit_histograms(&self) -> Result<RecordBatch> {
+        self.require(Part::Units)?;
         let (probability, difference) = (Grid::equal(0.0, 1.0, 64), Grid::equal(-1.0, 1.0, 64));
         let quantities = [("p", &probability), ("q", &probability), ("difference", &difference)];
         let mut bins = Vec::new();
@@ -170,10 +199,10 @@ impl State {
     /// One row per prompt and sample seen in traces or rounds, sorted, each prompt once whatever its groups.
     ///
     /// # Errors
-    /// None in practice.
+    /// [`Error::State`] where they were not counted.
     pub fn prompts(&self) -> Result<RecordBatch> {
-        let mut rows: Vec<_> = self.samples.iter().collect();
-        rows.sort_unstable_by_key(|(key, _)| **key);
+        self.require(Part::Prompts)?;
+        let rows = self.samples.entries();
         let prompts = self.setup.groups.prompts();
         let counts = |of: fn(&SampleSums) -> u64| u64s(rows.iter().map(|(_, sums)| of(sums)));
         let sums = |of: fn(&SampleSums) -> i128| floats(rows.iter().map(|(_, sums)| from_fixed(of(sums))));
@@ -207,8 +236,9 @@ impl State {
     /// `prompt, position, n_judged, n_accepted`, sorted, where anything was judged.
     ///
     /// # Errors
-    /// None in practice.
+    /// [`Error::State`] where they were not counted.
     pub fn prompt_positions(&self) -> Result<RecordBatch> {
+        self.require(Part::PromptPositions)?;
         let mut rows = Vec::new();
         for (prompt, counts) in self.setup.groups.prompts().iter().zip(&self.prompt_positions) {
             for (position, [rejected, accepted]) in (0_u16..).zip(counts) {
@@ -229,18 +259,19 @@ impl State {
     /// judged tokens with q > p, and how many distinct prompts they came from, by token and unit.
     ///
     /// # Errors
-    /// None in practice.
+    /// [`Error::State`] where they were not counted.
     pub fn tokens(&self) -> Result<RecordBatch> {
-        let mut folded: BTreeMap<(u32, u32), [u64; 5]> = BTreeMap::new();
-        for ((token, prompt), [rejected, accepted]) in &self.tokens {
-            for member in self.setup.groups.members(*prompt) {
-                let counts = folded.entry((*token, member.unit)).or_default();
-                let once = [1, u64::from(*accepted > 0), u64::from(*rejected > 0)];
-                let more = [*accepted, *rejected, once[0], once[1], once[2]];
-                crate::sums::add_all(counts, &more);
-            }
+        self.require(Part::Tokens)?;
+        let mut rows = Vec::new();
+        for (prompt, token, [rejected, accepted]) in self.tokens.iter() {
+            let once = [1, u64::from(accepted > 0), u64::from(rejected > 0)];
+            let counts = [accepted, rejected, once[0], once[1], once[2]];
+            rows.extend(
+                self.setup.groups.members(prompt).iter().map(|member| ((token, member.unit), counts)),
+            );
         }
-        let rows: Vec<_> = folded.into_iter().collect();
+        let rows = Sorted::new(rows);
+        let rows = rows.entries();
         let name = |unit: u32| self.unit(unit as usize).unwrap_or_default();
         let count = |at: usize| u64s(rows.iter().map(move |(_, counts)| counts[at]));
         table(vec![
@@ -259,8 +290,9 @@ impl State {
     /// and, as bin 20, the atom at 1. Each row counts once, whatever the number of its groups.
     ///
     /// # Errors
-    /// None in practice.
+    /// [`Error::State`] where they were not counted.
     pub fn calibration(&self) -> Result<RecordBatch> {
+        self.require(Part::Calibration)?;
         let bins = &self.calibration;
         let edges = self.setup.ratio_grid.edges();
         let last = edges.len() - 1;
@@ -278,7 +310,7 @@ impl State {
     fn blocks(&self) -> impl Iterator<Item = (&str, &'static str, &[u64])> {
         let names = self.setup.groups.group_names();
         self.cells
-            .chunks_exact(self.setup.layout.stride)
+            .chunks_exact(self.setup.layout.stride.max(1))
             .enumerate()
             .map(move |(at, block)| (names[at / N_VERDICTS].as_str(), VERDICT_NAMES[at % N_VERDICTS], block))
     }

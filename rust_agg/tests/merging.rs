@@ -5,10 +5,13 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use rust_agg::counter::Counter;
 use rust_agg::error::Error;
-use rust_agg::fold::{RoundColumns, TraceColumns, check_traces};
 use rust_agg::grid::{Grid, Grids};
 use rust_agg::groups::{Groups, Membership};
+use rust_agg::parts::Parts;
+use rust_agg::rows::{RoundColumns, TraceColumns, first_fault};
+use rust_agg::runs::cut;
 use rust_agg::state::{Setup, State};
 
 /// prompt, sample, position, token, p, q, overlap, entropy, verdict.
@@ -35,8 +38,13 @@ fn setup(ratio: f64) -> Arc<Setup> {
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     let groups = Groups::new(names(&["a", "b", "all"]), names(&["x", "y", "x", "z"]), rows).unwrap();
     Arc::new(
-        Setup::new(Grids::new(&grid(0.0), &grid(-1.0), &grid(0.0)).unwrap(), Arc::new(groups), ratio)
-            .unwrap(),
+        Setup::new(
+            Grids::new(&grid(0.0), &grid(-1.0), &grid(0.0)).unwrap(),
+            Arc::new(groups),
+            ratio,
+            Parts::all(),
+        )
+        .unwrap(),
     )
 }
 
@@ -47,10 +55,11 @@ macro_rules! column {
 }
 
 fn fold(rows: &[Row], rounds: &[Round]) -> State {
-    let mut state = State::empty(setup(2.0));
+    let setup = setup(2.0);
+    let (mut state, mut counter) = (State::empty(Arc::clone(&setup)), Counter::new(setup));
+    let mut runs = Vec::new();
+    cut(column!(rows, 0), column!(rows, 1), &mut runs);
     let columns = TraceColumns {
-        prompt: column!(rows, 0),
-        sample: column!(rows, 1),
         position: column!(rows, 2),
         token: column!(rows, 3),
         p: column!(rows, 4),
@@ -59,15 +68,15 @@ fn fold(rows: &[Row], rounds: &[Round]) -> State {
         entropy: column!(rows, 7),
         verdict: column!(rows, 8),
     };
-    check_traces(&columns, 0..rows.len()).unwrap();
-    state.fold_traces(&columns);
-    state.fold_rounds(&RoundColumns {
+    counter.fold_traces(&runs, &columns).unwrap();
+    counter.fold_rounds(&RoundColumns {
         prompt: column!(rounds, 0),
         sample: column!(rounds, 1),
         requested: column!(rounds, 2),
         emitted: column!(rounds, 3),
         censored: column!(rounds, 4),
     });
+    counter.flush(&mut state);
     state
 }
 
@@ -136,14 +145,12 @@ fn a_state_of_another_version_names_both() {
     let mut bytes = fold(&[], &[]).to_bytes();
     bytes[8] = 9;
     let error = State::from_bytes(&bytes, "old.state").unwrap_err();
-    assert_eq!(error.to_string(), "old.state: saved as version 9, this rust_agg reads version 1");
+    assert_eq!(error.to_string(), "old.state: saved as version 9, this rust_agg reads version 2");
 }
 
 #[test]
 fn the_first_fault_is_named_in_the_order_of_the_schema() {
     let columns = TraceColumns {
-        prompt: &[1, 1],
-        sample: &[0, 0],
         position: &[1, 0],
         token: &[0, 0],
         p: &[0.5, -1.0],
@@ -152,7 +159,7 @@ fn the_first_fault_is_named_in_the_order_of_the_schema() {
         entropy: &[f32::NAN, 1.0],
         verdict: &[2, 3],
     };
-    assert_eq!(check_traces(&columns, 0..1), Ok(()));
-    let fault = check_traces(&columns, 0..2).unwrap_err();
+    assert_eq!(first_fault(&columns.slice(&(0..1))), None);
+    let fault = first_fault(&columns).unwrap();
     assert_eq!((fault.row, fault.column), (1, "position"));
 }

@@ -1,0 +1,79 @@
+//! Maps of counters as one sorted list: compact, the same for the same counts, and merged in one pass.
+
+/// What can be added up, in any order.
+pub trait Add {
+    /// Add another's counts.
+    fn add(&mut self, other: &Self);
+}
+
+/// Counters by key, sorted, each key once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sorted<K, V>(Vec<(K, V)>);
+
+impl<K, V> Default for Sorted<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Ord + Copy, V: Add + Clone> Sorted<K, V> {
+    /// Sort entries and add up those of one key.
+    #[must_use]
+    pub fn new(entries: Vec<(K, V)>) -> Self {
+        if entries.is_sorted_by(|a, b| a.0 < b.0) {
+            return Self(entries);
+        }
+        // Values are large, so what is sorted is where they stand.
+        let mut order: Vec<(K, usize)> = entries.iter().map(|entry| entry.0).zip(0..).collect();
+        order.sort_unstable();
+        let mut sorted: Vec<(K, V)> = Vec::new();
+        for (key, at) in order {
+            let value = &entries[at].1;
+            match sorted.last_mut() {
+                Some(last) if last.0 == key => last.1.add(value),
+                _ => sorted.push((key, value.clone())),
+            }
+        }
+        Self(sorted)
+    }
+
+    /// The entries, sorted by key.
+    #[must_use]
+    pub fn entries(&self) -> &[(K, V)] {
+        &self.0
+    }
+
+    /// The entries themselves.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<(K, V)> {
+        self.0
+    }
+
+    /// Add all entries of another.
+    pub fn merge(&mut self, other: Self) {
+        if self.0.is_empty() {
+            self.0 = other.0;
+            return;
+        }
+        if other.0.is_empty() {
+            return;
+        }
+        if self.0.last().map(|entry| entry.0) < Some(other.0[0].0) {
+            self.0.extend(other.0);
+            return;
+        }
+        let mut merged = Vec::with_capacity(self.0.len().max(other.0.len()));
+        let mut right = other.0.into_iter().peekable();
+        for (key, mut value) in std::mem::take(&mut self.0) {
+            while let Some(before) = right.next_if(|entry| entry.0 < key) {
+                merged.push(before);
+            }
+            if let Some(same) = right.next_if(|entry| entry.0 == key) {
+                value.add(&same.1);
+            }
+            merged.push((key, value));
+        }
+        merged.extend(right);
+        self.0 = merged;
+    }
+}

@@ -1,0 +1,134 @@
+//! Counts of tokens by prompt, packed: some four bytes for a token, where a list of numbers takes 24.
+
+use std::iter::Peekable;
+
+/// Prompt index, then token, as one number.
+type Key = u64;
+
+/// Judged tokens with q > p by (prompt index, token) and verdict: sorted, each key once. Every entry is the distance of
+/// its key to the one before and its two counts, in LEB128.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenCounts {
+    bytes: Vec<u8>,
+    len: usize,
+    last: Key,
+}
+
+impl TokenCounts {
+    /// Number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Add an entry behind all others.
+    ///
+    /// # Panics
+    /// Where its key is not greater than theirs.
+    #[inline]
+    pub fn push(&mut self, prompt: u32, token: u32, counts: [u64; 2]) {
+        self.push_key(u64::from(prompt) << 32 | u64::from(token), counts);
+    }
+
+    #[inline]
+    fn push_key(&mut self, key: Key, counts: [u64; 2]) {
+        assert!(self.len == 0 || key > self.last, "token counts out of order");
+        // Three numbers of at most ten bytes, put together first: the list then grows once.
+        let mut entry = [0; 30];
+        let mut n = 0;
+        for value in [key - self.last, counts[0], counts[1]] {
+            n = write(&mut entry, n, value);
+        }
+        self.bytes.extend_from_slice(&entry[..n]);
+        self.last = key;
+        self.len += 1;
+    }
+
+    /// Prompt index, token and counts of each entry, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u32, [u64; 2])> + '_ {
+        #[allow(clippy::cast_possible_truncation, reason = "the two halves of a key")]
+        self.keyed().map(|(key, counts)| ((key >> 32) as u32, key as u32, counts))
+    }
+
+    fn keyed(&self) -> Entries<'_> {
+        Entries { bytes: &self.bytes, left: self.len, last: 0 }
+    }
+
+    /// Add all counts of another.
+    pub fn merge(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        if other.is_empty() {
+            return;
+        }
+        let mut merged = Self { bytes: Vec::with_capacity(self.bytes.len()), ..Self::default() };
+        let mut right = other.keyed().peekable();
+        for (key, mut counts) in self.keyed() {
+            push_before(&mut merged, &mut right, key);
+            if let Some((_, more)) = right.next_if(|entry| entry.0 == key) {
+                counts = [counts[0] + more[0], counts[1] + more[1]];
+            }
+            merged.push_key(key, counts);
+        }
+        right.for_each(|(key, counts)| merged.push_key(key, counts));
+        *self = merged;
+    }
+}
+
+fn push_before(merged: &mut TokenCounts, entries: &mut Peekable<Entries<'_>>, key: Key) {
+    while let Some((before, counts)) = entries.next_if(|entry| entry.0 < key) {
+        merged.push_key(before, counts);
+    }
+}
+
+struct Entries<'a> {
+    bytes: &'a [u8],
+    left: usize,
+    last: Key,
+}
+
+impl Iterator for Entries<'_> {
+    type Item = (Key, [u64; 2]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        self.last += read(&mut self.bytes);
+        Some((self.last, [read(&mut self.bytes), read(&mut self.bytes)]))
+    }
+}
+
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "masked to seven bits")]
+fn write(bytes: &mut [u8; 30], mut at: usize, mut value: u64) -> usize {
+    while value >= 0x80 {
+        bytes[at] = value as u8 | 0x80;
+        value >>= 7;
+        at += 1;
+    }
+    bytes[at] = value as u8;
+    at + 1
+}
+
+/// A number that [`write`] wrote.
+#[inline]
+fn read(bytes: &mut &[u8]) -> u64 {
+    let (mut value, mut shift) = (0, 0);
+    while let Some((byte, rest)) = bytes.split_first() {
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            break;
+        }
+        shift += 7;
+    }
+    value
+}
