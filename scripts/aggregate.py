@@ -8,14 +8,14 @@ from specgap.aggregate import aggregate, save
 from specgap.config import load
 from specgap.errors import one_sentence
 from specgap.prompts import read_prompts
-from specgap.trace.done import verified_files
+from specgap.trace.done import shard_files
 
 
 def main(config: Path, prompts: Path, output: Path, done: list[Path], threads: int = 1) -> None:
     study = load(config)
     state = aggregate(
-        verified_files(Path(study.results), done, "traces"),
-        verified_files(Path(study.results), done, "rounds"),
+        shard_files(Path(study.results), done, "traces"),
+        shard_files(Path(study.results), done, "rounds"),
         read_prompts(prompts),
         study.bins,
         study.over_confident_ratio,

@@ -19,10 +19,10 @@ found=$("$python" -c 'import platform; print(platform.python_version())')
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     fail "$python $found has no venv module; wanted one (on Debian: apt install python3-venv)"
 command -v cargo >/dev/null ||
-    fail "no cargo on PATH; wanted Rust 1.88 or newer (https://rustup.rs), since rust_agg is built from source"
+    fail "no cargo on PATH; wanted Rust 1.89 or newer (https://rustup.rs), since rust_agg is built from source"
 rust=$(cargo --version | awk '{print $2}')
-[ "$(printf '1.88\n%s\n' "$rust" | sort -V | head -n 1)" = 1.88 ] ||
-    fail "cargo is $rust; wanted 1.88 or newer (rustup update)"
+[ "$(printf '1.89\n%s\n' "$rust" | sort -V | head -n 1)" = 1.89 ] ||
+    fail "cargo is $rust; wanted 1.89 or newer (rustup update)"
 [ -x .venv/bin/python ] || {
     free_gib=$(($(df -Pk . | awk 'NR == 2 {print $4}') / 1048576))
     [ "$free_gib" -ge "$needed_gib" ] ||

@@ -16,6 +16,7 @@ from specgap.errors import TraceError
 from specgap.files import written_whole
 from specgap.prompts import PromptSet
 from specgap.tables.membership import Group, groups_in
+from specgap.trace.done import RecordedFile
 
 _SEPARATOR = "\x1f"
 #: Least probability with a bin of its own in the joint histogram, as a power of ten.
@@ -76,29 +77,34 @@ def _memberships(
 
 
 def aggregate(
-    trace_files: Sequence[Path],
-    round_files: Sequence[Path],
+    trace_files: Sequence[Path | RecordedFile],
+    round_files: Sequence[Path | RecordedFile],
     prompts: PromptSet,
     bins: Bins,
     ratio: float,
     *,
     threads: int,
 ) -> rust_agg.State:
-    """Count a cell's shards, whose lengths and digests have been checked.
+    """Count shards; those whose length and digest are recorded are held to both before they are parsed.
 
-    `ratio` is the config's `over_confident_ratio`. Raises `TraceError` where rows break the contract, or
-    belong to prompts that the study no longer has.
+    `ratio` is the config's `over_confident_ratio`. Raises `TraceError` where a file is damaged, or rows break
+    the contract or belong to prompts that the study no longer has.
     """
     try:
         state = rust_agg.fold(
-            trace_files,
-            round_files,
+            [_shard(file) for file in trace_files],
+            [_shard(file) for file in round_files],
             groups_of(prompts),
             grids=grids(bins),
             over_confident_ratio=ratio,
             threads=threads,
         )
-    except (rust_agg.DataError, OSError) as error:
+    except rust_agg.DataError as error:
+        # A row at fault lies in a file that is as it was written: tracing again would keep it.
+        damaged = error.file is not None and error.row is None
+        told = f"shard {error}; it is damaged or of another run, so trace again" if damaged else str(error)
+        raise TraceError(told) from error
+    except OSError as error:
         raise TraceError(str(error)) from error
     foreign = state.n_rows_unmapped + state.n_rounds_unmapped
     if foreign:
@@ -107,6 +113,38 @@ def aggregate(
             "run the trace again"
         )
     return state
+
+
+def _shard(file: Path | RecordedFile) -> Path | rust_agg.Shard:
+    if isinstance(file, Path):
+        return file
+    return rust_agg.Shard(file.path, length=file.bytes, xxh3_128=file.xxh3_128, rows=file.rows)
+
+
+def merge_states(paths: Sequence[Path]) -> rust_agg.State:
+    """Add up the saved states of a cell's parts: equal bits for any parts in any order.
+
+    Raises `TraceError` where a state is missing or damaged, has other bins or groups than the first, or
+    counts what another has counted.
+    """
+    if not paths:
+        raise TraceError("no states to add up; wanted one at least")
+    merged = load(paths[0])
+    n_prompts = len(merged.prompts())
+    for path in paths[1:]:
+        part = load(path)
+        n_prompts += len(part.prompts())
+        try:
+            merged.merge(part)
+        except rust_agg.StateError as error:
+            raise TraceError(f"{path} does not go with {paths[0]}: {error}; count both again") from error
+    # A sample of a prompt lies in one shard, so in one part.
+    if len(merged.prompts()) != n_prompts:
+        raise TraceError(
+            f"the states {', '.join(map(str, paths))} count some prompts more than once; "
+            "wanted the parts of one cell, each once"
+        )
+    return merged
 
 
 def save(state: rust_agg.State, path: Path) -> None:

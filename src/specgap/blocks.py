@@ -112,6 +112,19 @@ class Shards(Block):
     threads: int = Field(1, ge=1, description="CPU threads of one trace job.")
 
 
+class Aggregate(Block):
+    """How the rows of a cell are counted; no number depends on it."""
+
+    jobs: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="Snakemake jobs that count a cell, each its share of the trace jobs; one more adds up. "
+        "1: one job does it all.",
+    )
+    threads: int = Field(2, ge=1, description="CPU threads of one such job.")
+
+
 class Bins(Block):
     """Numbers of bins of equal width (`joint`: equal steps of log10 from 1e-6 to 1, and one bin below)."""
 

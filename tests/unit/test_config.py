@@ -98,6 +98,7 @@ BAD = {
     "no groupings": ({"groupings": []}, "no groupings; wanted at least one"),
     "files and a dataset": ({"prompts": {"files": ["a.csv"], "dataset": "b"}}, "files and dataset together"),
     "no prompt files": ({"prompts": []}, "prompts: no files; wanted at least one"),
+    "no job to count with": ({"aggregate": {"jobs": 0}}, "aggregate.jobs is 0; wanted greater than or equal"),
     "an odd number of bins of p − q": (
         {"bins": {"difference": 81}},
         "81 bins of p − q; wanted an even number",

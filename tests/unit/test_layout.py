@@ -1,11 +1,18 @@
 """How a trace is cut into shards and jobs."""
 
+from collections import Counter
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from specgap.config import Study, parse
-from specgap.layout import Job, plan_jobs
+from specgap.errors import TraceError
+from specgap.layout import Cell, Job, counted_files, plan_jobs, plan_parts
 
+CELL = Cell("tiny", "sampled", "h")
+numbers = st.integers(1, 9)
 ids = st.lists(st.integers(0, 2**64 - 1), unique=True, min_size=1, max_size=60)
 
 
@@ -64,3 +71,55 @@ def test_a_job_computes_a_group_of_shards() -> None:
         ("s000-j0000", ["s000-p0000", "s000-p0001"]),
         ("s000-j0001", ["s000-p0002", "s000-p0003"]),
     ]
+
+
+def part_of(jobs: list[Job], number: int) -> dict[str, str]:
+    return {job.name: part for part, dealt in plan_parts(jobs, number).items() for job in dealt}
+
+
+@given(ids, st.integers(1, 3), numbers)
+def test_every_job_is_in_one_part_and_no_part_is_empty(prompts: list[int], samples: int, number: int) -> None:
+    jobs = plan(prompts, samples=samples)
+    parts = plan_parts(jobs, number)
+    assert Counter(job.name for dealt in parts.values() for job in dealt) == Counter(job.name for job in jobs)
+    assert all(parts.values())
+    assert len(parts) <= number
+
+
+@given(ids, st.integers(0, 2**64 - 1), numbers)
+def test_more_prompts_and_samples_move_no_job_to_another_part(
+    prompts: list[int], added: int, number: int
+) -> None:
+    before = part_of(plan(prompts, samples=2), number)
+    after = part_of(plan([added, *(prompt for prompt in prompts if prompt != added)], samples=3), number)
+    assert before.items() <= after.items()
+
+
+@given(st.integers(1, 5), numbers)
+def test_parts_of_a_whole_plan_differ_by_one_job_at_most(samples: int, number: int) -> None:
+    sizes = [len(dealt) for dealt in plan_parts(plan(list(range(8)), samples=samples), number).values()]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def names(jobs: list[Job], number: int, part: str | None = None) -> list[str]:
+    files = counted_files(Path("results"), CELL, plan_parts(jobs, number), part)
+    return [str(file).removeprefix("results/") for file in files]
+
+
+def test_a_cell_of_one_part_is_counted_from_its_done_files() -> None:
+    whole = [f"traces/tiny/sampled/h/s000-j000{number}.done.json" for number in (0, 1)]
+    assert names(plan(list(range(8))), 1) == whole
+    assert names(plan(list(range(8)), carried=True), 5) == ["traces/tiny/sampled/h/carried.done.json"]
+
+
+def test_a_cell_of_several_parts_is_counted_from_their_states() -> None:
+    jobs = plan(list(range(8)))
+    assert names(jobs, 5) == [f"aggregates/tiny/sampled/h/parts/{part}-of-5.rust_agg" for part in (1, 2)]
+    assert names(jobs, 5, "2-of-5") == ["traces/tiny/sampled/h/s000-j0001.done.json"]
+
+
+def test_parts_dealt_in_another_way_are_other_files() -> None:
+    jobs = plan(list(range(8)), samples=3)
+    assert not set(names(jobs, 2)) & set(names(jobs, 5))
+    with pytest.raises(TraceError, match="tiny/sampled/h has no part '1-of-5'; wanted one of 1-of-2, 2-of-2"):
+        names(jobs, 2, "1-of-5")

@@ -111,7 +111,7 @@ def test_a_bad_value_before_a_null_is_the_one_named() -> None:
 def test_a_missing_column_names_what_was_found(tmp_path: Path) -> None:
     path = write(traces_table([]).select(["prompt", "sample"]), tmp_path / "short.parquet")
     found = refusal([path])
-    assert found == f"{path}: column round is missing, wanted as uint16; found prompt, sample"
+    assert found == f"{path}: column position is missing, wanted as uint16; found prompt, sample"
 
 
 def test_a_wrong_type_names_both_types() -> None:
@@ -213,3 +213,17 @@ def test_an_exception_of_a_stream_ends_the_fold() -> None:
 
     stream = pa.RecordBatchReader.from_batches(traces_table([]).schema, batches())
     assert "the disk is gone" in refusal(stream)
+
+
+def test_the_exception_carries_file_row_group_row_and_column(tmp_path: Path) -> None:
+    rows = [{"prompt": 1}] * 25 + [{"prompt": 1, "q": 2.0}]
+    bad = write(traces_table(rows), tmp_path / "bad.parquet", row_group_size=10)
+    with pytest.raises(rust_agg.DataError) as caught:
+        PLAN.fold([bad])
+    place = caught.value
+    assert (place.file, place.row_group, place.row, place.column) == (str(bad), 2, 25, "q")
+
+
+def test_what_an_exception_does_not_know_is_none() -> None:
+    error = rust_agg.DataError("made by hand")
+    assert (error.file, error.row_group, error.row, error.column) == (None, None, None, None)

@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from specgap.errors import TraceError
+from specgap.files import xxh3_128
 from specgap.schema import SHARD_KINDS
 from specgap.settings import Pair
 from specgap.trace import read_done, verified_files
+from specgap.trace.done import shard_files
 from specgap.trace.shards import METADATA_KEY
 from tests.support.tiny_models import random_pair
 from tests.support.tracing import Traced, prompts, tiny_study, trace_cell
@@ -77,7 +79,7 @@ def test_rows_of_a_prompt_stand_together(traced: Traced) -> None:
 
 def test_metadata_says_how_a_shard_was_made(traced: Traced) -> None:
     metadata = traced.metadata()
-    assert metadata["schema_version"] == 1
+    assert metadata["schema_version"] == 2
     assert metadata["pair"]["target"]["revision"].startswith("sha256:")
     assert metadata["pair"]["draft"]["dtype"] == "float32"
     assert metadata["decoding"] == {
@@ -116,7 +118,7 @@ def test_done_files_name_mode_facts_and_every_shard(traced: Traced) -> None:
 
 def test_done_files_hold_no_digest_of_times(traced: Traced) -> None:
     for shard in read_done(traced.done_files[0]).shards:
-        assert shard.files["timings"].sha256 is None
+        assert shard.files["timings"].xxh3_128 is None
         assert shard.files["timings"].rows == shard.files["rounds"].rows
 
 
@@ -144,7 +146,26 @@ def test_a_flipped_bit_is_found_before_the_footer_is_parsed(
     content[int(where * (len(content) - 1))] ^= 4
     path.write_bytes(bytes(content))
     monkeypatch.setattr(pq, "read_metadata", None)
-    assert f"shard {path} has SHA-256" in refusal(copy, kind)
+    assert f"shard {path} has XXH3-128" in refusal(copy, kind)
+
+
+@pytest.mark.parametrize("kind", list(SHARD_KINDS))
+def test_shards_are_listed_with_length_and_digest_and_none_is_opened(kind: str, copy: Traced) -> None:
+    known = [
+        (path, path.stat().st_size, xxh3_128(path))
+        for path in sorted((copy.results / kind).rglob("*.parquet"))
+    ]
+    first(copy, kind).write_bytes(b"damaged")
+    listed = shard_files(copy.results, copy.done_files, kind)
+    assert [(file.path, file.bytes, file.xxh3_128) for file in listed] == known
+
+
+@pytest.mark.parametrize(
+    "change", [{"xxh3_128": "0" * 31}, {"xxh3_128": None}, {"bytes": None}, {"bytes": "7"}]
+)
+def test_a_shard_recorded_without_length_or_digest_is_refused(change: dict[str, Any], copy: Traced) -> None:
+    edit_json(copy.done_files[0], lambda content: content["shards"][0]["files"]["traces"].update(change))
+    assert refusal(copy).startswith(f"shard {first(copy)} is recorded without length and digest")
 
 
 @pytest.mark.parametrize("kind", list(SHARD_KINDS))
@@ -161,14 +182,14 @@ def test_a_shard_without_its_sidecar_is_refused(copy: Traced) -> None:
 
 def test_a_shard_of_another_schema_version_is_refused(copy: Traced) -> None:
     edit_json(first(copy).with_suffix(".json"), lambda content: content.update(schema_version=7))
-    assert refusal(copy).startswith(f"shard {first(copy)} is of schema version 7; wanted 1")
+    assert refusal(copy).startswith(f"shard {first(copy)} is of schema version 7; wanted 2")
 
 
 def test_a_done_file_of_another_schema_version_names_its_shards(copy: Traced) -> None:
     edit_json(copy.done_files[0], lambda content: content.update(schema_version=7))
     assert read_done(copy.done_files[1])
     assert "s000-p" in refusal(copy)
-    assert "is of schema version 7; wanted 1" in refusal(copy)
+    assert "is of schema version 7; wanted 2" in refusal(copy)
 
 
 def replace_with(copy: Traced, other: Traced, names: list[str]) -> None:
@@ -205,7 +226,7 @@ def test_a_done_file_of_another_cell_is_refused(copy: Traced) -> None:
     assert "was written for tiny/sampled/constant-9" in refusal(copy)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 1}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 2}'])
 def test_a_damaged_done_file_is_refused(content: str, copy: Traced) -> None:
     copy.done_files[0].write_text(content)
     assert str(copy.done_files[0]) in refusal(copy)
@@ -217,8 +238,6 @@ def test_a_missing_done_file_is_refused(copy: Traced) -> None:
 
 
 def test_a_footer_that_tells_another_fingerprint_is_refused(copy: Traced) -> None:
-    from specgap.files import sha256
-
     path = first(copy)
     table = pq.read_table(path)
     stamped = json.loads(table.schema.metadata[METADATA_KEY]) | {"fingerprint": "0" * 64}
@@ -227,7 +246,7 @@ def test_a_footer_that_tells_another_fingerprint_is_refused(copy: Traced) -> Non
     def restate(content: dict[str, Any]) -> None:
         for shard in content["shards"]:
             if shard["name"] == path.stem:
-                shard["files"]["traces"] |= {"bytes": path.stat().st_size, "sha256": sha256(path)}
+                shard["files"]["traces"] |= {"bytes": path.stat().st_size, "xxh3_128": xxh3_128(path)}
 
     edit_json(copy.done_files[0], restate)
     assert "is stamped with another schema version or config" in refusal(copy)

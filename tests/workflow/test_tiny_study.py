@@ -95,6 +95,45 @@ def test_a_changed_title_redraws_only_the_figures_that_bear_it(copy: Sandbox) ->
     assert set(changed_files) == {"probabilities_accepted.png"}
 
 
+STATE = "results/aggregates/tiny/sampled/heuristic-3/state.rust_agg"
+
+
+def counted_by(copy: Sandbox, jobs: int, **keys: object) -> tuple[bytes, list[str]]:
+    """Count a cell of three trace jobs by so many jobs; return its state and the parts that were counted."""
+    before = modified(copy, "aggregates/**/parts/*")
+    copy.write_config(**{**STUDY, "samples": 3, "aggregate": {"jobs": jobs}, **keys})
+    run = copy.snakemake("--", STATE)
+    assert run.code == 0, run.output
+    counted = changed(before, modified(copy, "aggregates/**/parts/*"))
+    return (copy.folder / STATE).read_bytes(), [name.removesuffix(".rust_agg") for name in counted]
+
+
+def test_any_number_of_counting_jobs_gives_the_same_bytes_and_traces_nothing(copy: Sandbox) -> None:
+    whole, parts = counted_by(copy, 1)
+    assert parts == []
+    traced = modified(copy, "traces/**/*")
+    assert counted_by(copy, 2) == (whole, ["1-of-2", "2-of-2"])
+    assert counted_by(copy, 5) == (whole, ["1-of-5", "2-of-5", "3-of-5"])
+    assert changed(traced, modified(copy, "traces/**/*")) == []
+    # Parts that are as they were are not counted again, nor does one more sample change all of them.
+    assert counted_by(copy, 2) == (whole, [])
+    assert counted_by(copy, 2, samples=4)[1] == ["2-of-2"]
+    # Those that lie there from before a change are counted again, whatever was counted since.
+    coarse, _ = counted_by(copy, 1, bins={"probability": 10})
+    assert counted_by(copy, 2, bins={"probability": 10}) == (coarse, ["1-of-2", "2-of-2"])
+
+
+def test_another_number_of_counting_jobs_redraws_no_figure(copy: Sandbox) -> None:
+    before = {file: file.read_bytes() for file in copy.results.glob("aggregates/**/state.rust_agg")}
+    copy.write_config(**{**STUDY, "aggregate": {"jobs": 2}})
+    run = copy.snakemake()
+    assert run.code == 0, run.output
+    assert len(modified(copy, "aggregates/**/parts/*-of-2.rust_agg")) == 4
+    assert {file: file.read_bytes() for file in before} == before
+    for log in ("draw_figures/tiny/sampled/heuristic-3", "draw_settings_figures/tiny/sampled"):
+        assert (copy.results / f"logs/{log}.log").read_text().startswith("0 figures drawn, ")
+
+
 def test_a_damaged_shard_is_named_and_then_replaced(copy: Sandbox) -> None:
     shard = next((copy.results / "traces/tiny/greedy/heuristic-3").glob("*.parquet"))
     whole = shard.read_bytes()

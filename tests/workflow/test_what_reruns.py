@@ -68,6 +68,15 @@ def test_another_bin_grid_counts_anew_and_traces_nothing(edited_copy: Sandbox) -
         assert reruns(edited_copy) == {**COUNTS_ON}
 
 
+def test_another_number_of_counting_jobs_counts_anew_and_traces_nothing(edited_copy: Sandbox) -> None:
+    with config(edited_copy, aggregate={"jobs": 2}):
+        counts = reruns(edited_copy)
+    # The greedy cell has one trace job, so one part: it is as it was.
+    sampled = {**COUNTS_ON, "aggregate_part": 4, "aggregate": 2, "tabulate_cell": 2}
+    del sampled["draw_figures_greedy"]
+    assert counts == sampled
+
+
 def test_another_seed_traces_everything_and_trains_nothing(edited_copy: Sandbox) -> None:
     with config(edited_copy, seed=2):
         assert reruns(edited_copy) == {"collect_traces": 5, **COUNTS_ON}

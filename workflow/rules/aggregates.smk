@@ -1,4 +1,4 @@
-"""Aggregates: the Rust extension, and one folded state per cell."""
+"""Aggregates: the Rust extension, and one state per cell, counted in parts where the config says so."""
 
 
 localrules:
@@ -28,7 +28,7 @@ rule build_rust_agg:
 rule aggregate:
     input:
         prompts="<results>/study/prompts.parquet",
-        done=done_files,
+        counted=counted_files,
         rust_agg="<resources>/build/rust_agg",
         code=["src/specgap/aggregate.py", "src/specgap/tables/membership.py"],
     output:
@@ -37,11 +37,23 @@ rule aggregate:
         "<logs>/aggregate/{pair}/{decoding}/{setting}.log",
     conda:
         "../../envs/analysis.yaml"
+    threads: STUDY.aggregate.threads
     params:
-        config=CONFIG_FILE,
+        command=counting_command,
         bins=fixed(STUDY.bins.model_dump_json()),
         ratio=STUDY.over_confident_ratio,
     message:
         "Counting {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/aggregate.py {params.config:q} {input.prompts:q} {output:q} {input.done:q} 2> {log:q}"
+        "python {params.command} {output:q} {input.counted:q} 2> {log:q}"
+
+
+# Kept, not temp(): after one more sample, parts that have none of it are not counted again. Other prompts
+# count every part anew, since a state knows its groups.
+use rule aggregate as aggregate_part with:
+    output:
+        "<results>/aggregates/{pair}/{decoding}/{setting}/parts/{part}.rust_agg",
+    log:
+        "<logs>/aggregate/{pair}/{decoding}/{setting}/{part}.log",
+    message:
+        "Counting {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}, part {wildcards.part}"

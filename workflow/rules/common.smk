@@ -21,12 +21,12 @@ except ModuleNotFoundError as error:
     )
     sys.exit(2)
 
-from specgap import check, identity
+from specgap import check, identity, layout
 from specgap import prompts as prompt_sets
 from specgap.errors import one_sentence
 from specgap.figures import plan as figure_plan
 from specgap.figures.spec import load_specs, specs_as_json
-from specgap.layout import ALL_SETTINGS, Cell, done_file, drawn_cells, plan_jobs, traced_cells
+from specgap.layout import ALL_SETTINGS, Cell, done_file, drawn_cells, plan_jobs, plan_parts, traced_cells
 from specgap.models.folders import folder_of
 from specgap.tables import names as table_names
 
@@ -35,9 +35,7 @@ DEMO_FILES = ["config.json", "model.safetensors", "tokenizer.json"]
 
 # Everything is refused here, with exit code 2, before any job runs.
 with one_sentence():
-    STUDY, PROMPTS = check.study(
-        config, files=CONFIG_SOURCES
-    )  # no prompts while a rule has yet to fetch them
+    STUDY, PROMPTS = check.study(config, files=CONFIG_SOURCES)  # None while a rule has yet to fetch prompts
     FIGURES = load_specs(Path("config/figures.yaml"))
 
 # What the scripts read, written when a run starts. It is no output, since Snakemake looks at no params of a job
@@ -50,11 +48,8 @@ for notice in check.notices(STUDY):
 
 def _shell_prefix():
     """Let every rule's `python` find specgap, and the extension that a rule builds, in any environment."""
-    paths = [
-        f"{STUDY.resources_folder}/build/rust_agg",
-        f"{workflow.basedir}/src",
-        os.environ.get("PYTHONPATH"),
-    ]
+    built, package = f"{STUDY.resources_folder}/build/rust_agg", f"{workflow.basedir}/src"
+    paths = [built, package, os.environ.get("PYTHONPATH")]
     prefix = f"set -euo pipefail; export PYTHONPATH={shlex.quote(':'.join(filter(None, paths)))}; "
     if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
         # Without an environment of its own, a rule's `python` is the one that runs Snakemake.
@@ -70,6 +65,7 @@ wildcard_constraints:
     decoding="[^/]+",
     setting="(?!all/)[^/]+",
     job="[^/]+",
+    part="[^/]+",
     figure="[^/]+",
 
 
@@ -97,16 +93,13 @@ def grouping_names():
     """Return the study's groupings, the main one first."""
     if STUDY.groupings != "auto":
         return [grouping.name for grouping in STUDY.groupings]
-    if PROMPTS:
-        return list(PROMPTS.groupings)
-    return ["category" if STUDY.prompts.fetch else "group"]
+    return list(PROMPTS.groupings) if PROMPTS else ["category" if STUDY.prompts.fetch else "group"]
 
 
 def dataset_folder_files():
     """Return the files of a dataset that is a folder on this disk; an id has none."""
-    if not STUDY.prompts.dataset:
-        return []
-    return sorted(map(str, filter(Path.is_file, Path(STUDY.prompts.dataset).rglob("*"))))
+    folder = STUDY.prompts.dataset
+    return sorted(map(str, filter(Path.is_file, Path(folder).rglob("*")))) if folder else []
 
 
 def model_files(wildcards):
@@ -117,9 +110,7 @@ def model_files(wildcards):
         if STUDY.trains(model):
             files += [str(Path(model.source) / name) for name in DEMO_FILES]
         elif folder := folder_of(model):
-            files += sorted(
-                str(file) for file in folder.iterdir() if file.suffix in (".json", ".safetensors")
-            )
+            files += sorted(str(f) for f in folder.iterdir() if f.suffix in (".json", ".safetensors"))
     return files
 
 
@@ -143,6 +134,20 @@ def done_files(wildcards):
     return [str(done_file(Path(STUDY.results), cell, job)) for job in _jobs(cell.decoding, cell.setting)]
 
 
+def counted_files(wildcards):
+    """Return what a state is made of: done files, or the states of a cell's parts."""
+    parts = plan_parts(_jobs(wildcards.decoding, wildcards.setting).values(), STUDY.aggregate.jobs)
+    files = layout.counted_files(Path(STUDY.results), cell_of(wildcards), parts, wildcards.get("part"))
+    return [str(file) for file in files]
+
+
+def counting_command(wildcards, input, threads):
+    """Return the script that makes a state of such files, with its first arguments."""
+    if input.counted[0].endswith(".rust_agg"):
+        return "scripts/merge_states.py"
+    return shlex.join(["scripts/aggregate.py", f"--threads={threads}", CONFIG_FILE, input.prompts])
+
+
 def figures_of(cell, prompts):
     """Return the figures of a cell by file name without its ending."""
     return figure_plan.figures_of(FIGURES, STUDY, cell, prompts.groups_of(grouping_names()[0]))
@@ -160,10 +165,8 @@ def figure_files(setting, modes=("sampled", "greedy")):
 
 def decodings_of(mode):
     """Return a constraint that only the decodings of one mode meet."""
-    return (
-        "|".join(re.escape(name) for name, decoding in STUDY.decodings.items() if decoding.mode == mode)
-        or "(?!)"
-    )
+    names = [name for name, decoding in STUDY.decodings.items() if decoding.mode == mode]
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def figure_spec(wildcards):

@@ -19,7 +19,7 @@ rule write_report:
         "../../envs/analysis.yaml"
     params:
         config=CONFIG_FILE,
-        study=fixed(STUDY.model_dump_json(exclude={"results", "resources_folder", "shards"})),
+        study=fixed(STUDY.model_dump_json(exclude={"results", "resources_folder", "shards", "aggregate"})),
     message:
         "Writing report, methods and references"
     shell:

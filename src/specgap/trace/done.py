@@ -1,6 +1,7 @@
 """What a finished trace job says of its shards, and how a reader gets at them: checked, then opened."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from specgap.trace.shards import (
     readable,
 )
 
+_DIGEST = re.compile("[0-9a-f]{32}")
 _KEYS = (
     "cell",
     "job",
@@ -43,7 +45,7 @@ class ShardFile:
     path: str
     rows: int
     bytes: int | None
-    sha256: str | None
+    xxh3_128: str | None
 
 
 @dataclass(frozen=True)
@@ -124,21 +126,45 @@ def read_done(path: Path) -> Done:
     return done
 
 
-def verified_files(results: Path, done_paths: Iterable[Path], kind: str) -> list[Path]:
-    """Return the files of a kind that these jobs have computed, in order, each one checked.
+@dataclass(frozen=True)
+class RecordedFile:
+    """A shard's file on this disk, and what was recorded of it when it was written."""
 
-    Presence, fingerprint, schema version, length and SHA-256 are checked before a footer is parsed. Raises
-    `TraceError` that names the shard.
+    path: Path
+    fingerprint: str
+    rows: int
+    bytes: int
+    xxh3_128: str
+
+
+def shard_files(results: Path, done_paths: Iterable[Path], kind: str) -> list[RecordedFile]:
+    """Return the files of a kind that these jobs have computed, in order, none of them opened.
+
+    Presence, schema version and fingerprint are checked; length and digest are left to the reader, who
+    checks them before it parses a footer. Raises `TraceError` that names the shard.
     """
-    paths = []
-    for done_path in done_paths:
-        done = read_done(done_path)
-        for shard in done.shards:
-            paths.append(_verified(results, done.cell, shard, kind))
-    return paths
+    return [
+        _recorded(results, done.cell, shard, kind)
+        for done in map(read_done, done_paths)
+        for shard in done.shards
+    ]
 
 
-def _verified(results: Path, cell: Cell, shard: DoneShard, kind: str) -> Path:
+def verified_files(results: Path, done_paths: Iterable[Path], kind: str) -> list[Path]:
+    """Return the paths of `shard_files`, each one checked to the last byte.
+
+    Length and digest are checked before a footer is parsed. Raises `TraceError` that names the shard.
+    """
+    files = shard_files(results, done_paths, kind)
+    for file in files:
+        problem = problem_with(file.path, file.bytes, file.xxh3_128)
+        if problem:
+            raise TraceError(f"shard {file.path} {problem}: it is damaged or of another run, so trace again")
+        _check_footer(file, kind)
+    return [file.path for file in files]
+
+
+def _recorded(results: Path, cell: Cell, shard: DoneShard, kind: str) -> RecordedFile:
     path = results / shard.files[kind].path
     sidecar = read_sidecar(results, cell, shard.name)
     if path != shard_file(results, kind, cell, shard.name):
@@ -160,25 +186,22 @@ def _verified(results: Path, cell: Cell, shard: DoneShard, kind: str) -> Path:
             f"{sidecar.fingerprint[:12]}…); wanted {shard.fingerprint[:12]}…, so trace again"
         )
     known = shard.files[kind] if kind in EXACT_KINDS else ShardFile(path="", **sidecar.files[kind])
-    if known.bytes is None or known.sha256 is None:
+    if not isinstance(known.bytes, int) or not _DIGEST.fullmatch(str(known.xxh3_128)):
         raise TraceError(f"shard {path} is recorded without length and digest; wanted both, so trace again")
-    problem = problem_with(path, known.bytes, known.sha256)
-    if problem:
-        raise TraceError(f"shard {path} {problem}: it is damaged or of another run, so trace again")
-    _check_footer(path, shard, kind)
-    return path
+    return RecordedFile(path, shard.fingerprint, shard.files[kind].rows, known.bytes, str(known.xxh3_128))
 
 
-def _check_footer(path: Path, shard: DoneShard, kind: str) -> None:
-    footer = pq.read_metadata(path)
+def _check_footer(file: RecordedFile, kind: str) -> None:
+    footer = pq.read_metadata(file.path)
     stamped = json.loads((footer.metadata or {}).get(METADATA_KEY, b"{}"))
-    if (stamped.get("schema_version"), stamped.get("fingerprint")) != (SCHEMA_VERSION, shard.fingerprint):
-        raise TraceError(f"shard {path} is stamped with another schema version or config; so trace again")
-    if (
-        not footer.schema.to_arrow_schema().equals(SHARD_KINDS[kind])
-        or footer.num_rows != shard.files[kind].rows
-    ):
-        raise TraceError(f"shard {path} holds other columns or rows than its job recorded; so trace again")
+    if (stamped.get("schema_version"), stamped.get("fingerprint")) != (SCHEMA_VERSION, file.fingerprint):
+        raise TraceError(
+            f"shard {file.path} is stamped with another schema version or config; so trace again"
+        )
+    if not footer.schema.to_arrow_schema().equals(SHARD_KINDS[kind]) or footer.num_rows != file.rows:
+        raise TraceError(
+            f"shard {file.path} holds other columns or rows than its job recorded; so trace again"
+        )
 
 
 def _listed(results: Path, cell: Cell, shard: str, sidecar: Sidecar) -> dict[str, dict[str, Any]]:
@@ -189,7 +212,7 @@ def _listed(results: Path, cell: Cell, shard: str, sidecar: Sidecar) -> dict[str
             "path": shard_file(results, kind, cell, shard).relative_to(results).as_posix(),
             "rows": known["rows"],
             "bytes": known["bytes"] if kind in EXACT_KINDS else None,
-            "sha256": known["sha256"] if kind in EXACT_KINDS else None,
+            "xxh3_128": known["xxh3_128"] if kind in EXACT_KINDS else None,
         }
     return listed
 

@@ -1,7 +1,7 @@
 """Shards on disk: written whole, known by a fingerprint, and refused where damaged. Imports no torch.
 
 A shard is one Parquet file per kind (`schema.SHARD_KINDS`) and a sidecar `traces/…/{shard}.json` that is
-written last: with its fingerprint, and with rows, length and SHA-256 of each file. The digest of `timings`
+written last: with its fingerprint, and with rows, length and XXH3-128 of each file. The digest of `timings`
 lies in a sidecar of its own, beside the times: all in `traces/` and `rounds/` is the same bytes on each run.
 """
 
@@ -31,7 +31,10 @@ EXACT_KINDS = ("traces", "rounds")
 #: Libraries whose releases decide rows: a shard that was made with others is stale.
 VERSIONED = ("torch", "transformers")
 
-_SMOOTH = ("p", "q", "overlap", "entropy", "next_p", "draft_seconds", "verify_seconds")
+#: Columns of many different values: stored plainly, which every reader decodes quickly; tokens byte by byte,
+#: which compresses them.
+_PLAIN = ("p", "q", "overlap", "entropy", "next_p", "draft_seconds", "verify_seconds")
+_SPLIT = ("token", "next_token")
 _MODEL_FACTS = ("revision", "dtype", "head", "model_kwargs", "trust_remote_code", "allow_pickle")
 
 State = Literal["whole", "missing", "stale"]
@@ -103,7 +106,7 @@ class Sidecar:
 
     schema_version: int
     fingerprint: str
-    files: Mapping[str, Mapping[str, Any]]  # kind to rows, bytes, sha256
+    files: Mapping[str, Mapping[str, Any]]  # kind to rows, bytes, xxh3_128
     end_gamma: int | None
 
 
@@ -126,11 +129,11 @@ def write_shard(
         table = _table(kind, rows[kind], {**metadata, "end_state": end_state})
         _clear_parts(path)
         with files.written_whole(path) as beside:
-            _write(table, beside)
+            write_parquet(table, beside)
         described[kind] = {
             "rows": table.num_rows,
             "bytes": path.stat().st_size,
-            "sha256": files.sha256(path),
+            "xxh3_128": files.xxh3_128(path),
         }
     fingerprint = metadata["fingerprint"]
     known = {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "shard": shard}
@@ -149,7 +152,7 @@ def state_of(results: Path, cell: Cell, shard: str, fingerprint: str) -> tuple[S
         return ("stale" if any(path.exists() for path in paths.values()) else "missing"), None
     fits = sidecar.schema_version == SCHEMA_VERSION and sidecar.fingerprint == fingerprint
     if fits and all(
-        problem_with(paths[kind], sidecar.files[kind]["bytes"], sidecar.files[kind]["sha256"]) is None
+        problem_with(paths[kind], sidecar.files[kind]["bytes"], sidecar.files[kind]["xxh3_128"]) is None
         for kind in SHARD_KINDS
     ):
         return "whole", sidecar
@@ -189,15 +192,15 @@ def sidecar_file(results: Path, kind: str, cell: Cell, shard: str) -> Path:
     return shard_file(results, kind, cell, shard).with_suffix(".json")
 
 
-def problem_with(path: Path, length: int, sha256: str) -> str | None:
+def problem_with(path: Path, length: int, xxh3_128: str) -> str | None:
     """Say what is wrong with a file of known length (bytes) and digest, or None; nothing is parsed."""
     if not path.is_file():
         return "is not there"
     found = path.stat().st_size
     if found != length:
         return f"has {found} bytes; wanted {length}"
-    digest = files.sha256(path)
-    return None if digest == sha256 else f"has SHA-256 {digest[:12]}…; wanted {sha256[:12]}…"
+    digest = files.xxh3_128(path)
+    return None if digest == xxh3_128 else f"has XXH3-128 {digest[:12]}…; wanted {xxh3_128[:12]}…"
 
 
 def canonical(value: Any) -> str:
@@ -229,14 +232,17 @@ def _table(kind: str, parts: Sequence[Columns], metadata: Mapping[str, Any]) -> 
     return pa.Table.from_arrays(columns, schema=stamped)
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    smooth = [name for name in table.column_names if name in _SMOOTH]
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write a table as shards are written: as fast to decode as measured (benchmarks/README.md)."""
+    plain, split = ([name for name in table.column_names if name in names] for names in (_PLAIN, _SPLIT))
     pq.write_table(
         table,
         path,
-        compression="zstd",
-        use_dictionary=[name for name in table.column_names if name not in _SMOOTH],
-        column_encoding=dict.fromkeys(smooth, "BYTE_STREAM_SPLIT"),
+        compression="lz4",
+        use_dictionary=[name for name in table.column_names if name not in (*_PLAIN, *_SPLIT)],
+        column_encoding=dict.fromkeys(plain, "PLAIN") | dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
+        max_rows_per_page=30_000,
+        row_group_size=1 << 18,
         write_page_checksum=True,
     )
 
