@@ -17,7 +17,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
 
-.PHONY: figures test quick check format schema lock clean
+.PHONY: figures test quick check format schema bench-aggregate lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html
 	@snakemake --cores $(CORES)
@@ -47,6 +47,10 @@ format: .venv/.rust_agg
 
 schema: .venv/.rust_agg ## config/README.md and workflow/schemas/ from specgap.config
 	python scripts/write_config_reference.py config/README.md workflow/schemas/config.schema.json
+
+bench-aggregate: .venv/.rust_agg ## rust_agg beside its peers, in at most 20 minutes and 4 GB of disk; benchmarks/README.md
+	cargo build --locked --release --quiet --example decode_floor --manifest-path rust_agg/Cargo.toml
+	python -m benchmarks.aggregate.run
 
 lock: .venv/.rust_agg ## after an edit of pyproject.toml
 	$(UV) lock
