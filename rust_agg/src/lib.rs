@@ -4,6 +4,7 @@
 //! Python users read stands in `__init__.pyi`.
 
 pub mod bins;
+pub mod buffer;
 pub mod cells;
 pub mod chunk;
 pub mod columns;

@@ -4,13 +4,14 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::reader::ChunkReader;
 
+use crate::buffer::Buffer;
 use crate::columns::Table;
 use crate::error::{Error, Origin, Result};
 use crate::footer::{self, check_footer, wanted};
@@ -55,14 +56,13 @@ impl Shard {
         table: Table,
         parts: Parts,
         go_on: &dyn Fn() -> bool,
-        mut buffer: BytesMut,
+        buffer: &mut Buffer,
     ) -> Result<Self> {
         let (mut opened, length) = file.open()?;
-        if let Err(error) = file.load(&mut opened, length, &mut buffer, go_on) {
-            return Err(Self::located(error, file, table, go_on));
+        match file.load(&mut opened, length, buffer, go_on) {
+            Ok(bytes) => Self::parse(file, table, parts, &bytes, length, Some(bytes.clone())),
+            Err(error) => Err(Self::located(error, file, table, go_on)),
         }
-        let bytes = buffer.freeze();
-        Self::parse(file, table, parts, &bytes, length, Some(bytes.clone()))
     }
 
     /// Say of a file that has another digest also where it is damaged, as far as the checksums of its pages tell.
@@ -116,12 +116,6 @@ impl Shard {
                 _ => Ok(shard),
             }
         })
-    }
-
-    /// The buffer that it was loaded into, to be used again.
-    #[must_use]
-    pub fn into_buffer(self) -> BytesMut {
-        self.bytes.and_then(|bytes| bytes.try_into_mut().ok()).unwrap_or_default()
     }
 
     /// Rows in each row group.

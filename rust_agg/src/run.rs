@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use bytes::BytesMut;
-
+use crate::buffer::Buffer;
 use crate::columns::Table;
 use crate::counter::Counter;
 use crate::error::{Error, Origin, Result};
@@ -59,7 +58,7 @@ pub fn fold(
         threads,
         || {
             let counter = Counter::new(Arc::clone(setup));
-            let (block, runs, buffer) = (Block::default(), Vec::new(), BytesMut::new());
+            let (block, runs, buffer) = (Block::default(), Vec::new(), Buffer::default());
             let mut worker = Worker { counter, block, runs, buffer };
             work.run(&mut worker);
             if !work.stop.load(Ordering::Relaxed) {
@@ -124,7 +123,7 @@ struct Worker {
     counter: Counter,
     block: Block,
     runs: Vec<KeyRun>,
-    buffer: BytesMut,
+    buffer: Buffer,
 }
 
 impl Work {
@@ -145,14 +144,13 @@ impl Work {
     fn fold(&self, worker: &mut Worker, table: Table, piece: Piece<'_>, turn: Turn) -> Result<()> {
         match piece {
             Piece::Shard { file, .. } => {
-                let (parts, buffer) = (worker.counter.setup().parts, std::mem::take(&mut worker.buffer));
-                let shard = Shard::load(file, table, parts, &|| self.wanted(turn), buffer)?;
+                let parts = worker.counter.setup().parts;
+                let shard = Shard::load(file, table, parts, &|| self.wanted(turn), &mut worker.buffer)?;
                 let mut first_row = 0;
                 for (row_group, rows) in shard.row_groups().enumerate() {
                     self.fold_row_group(worker, table, &shard, (row_group, first_row), turn)?;
                     first_row += rows;
                 }
-                worker.buffer = shard.into_buffer();
                 Ok(())
             }
             Piece::RowGroup { shard, row_group, first_row, .. } => {

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use twox_hash::XxHash3_128;
 
+use crate::buffer::Buffer;
 use crate::error::{Error, Origin, Result};
 
 /// Bytes that are read and hashed at a time.
@@ -69,7 +70,7 @@ impl ShardFile {
         }
     }
 
-    /// Read all of it into `buffer`, and check the digest of what was read, if it is known.
+    /// Read all of it into `buffer`, check the digest of what was read, if it is known, and share it.
     ///
     /// # Errors
     /// Those of [`ShardFile::verify`].
@@ -77,26 +78,26 @@ impl ShardFile {
         &self,
         file: &mut File,
         length: u64,
-        buffer: &mut BytesMut,
+        buffer: &mut Buffer,
         go_on: &dyn Fn() -> bool,
-    ) -> Result<()> {
+    ) -> Result<Bytes> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        buffer.resize(length, 0);
+        let bytes = buffer.room(length).map_err(|error| Error::io(&self.path, error))?;
         let mut digest = XxHash3_128::new();
         let mut read = 0;
         while read < length {
             let end = length.min(read + PIECE);
-            let n = self.read(file, &mut buffer[read..end], go_on)?;
+            let n = self.read(file, &mut bytes[read..end], go_on)?;
             if n == 0 {
                 return Err(Origin::file(&self.path).error(&format!("has {read} bytes, wanted {length}")));
             }
-            digest.write(&buffer[read..read + n]);
+            digest.write(&bytes[read..read + n]);
             read += n;
         }
-        match self.known {
-            Some(known) => self.compare(digest.finish_128(), known.digest),
-            None => Ok(()),
+        if let Some(known) = self.known {
+            self.compare(digest.finish_128(), known.digest)?;
         }
+        Ok(buffer.share(length))
     }
 
     fn read(&self, file: &mut File, into: &mut [u8], go_on: &dyn Fn() -> bool) -> Result<usize> {
