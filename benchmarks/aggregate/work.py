@@ -165,6 +165,18 @@ class Peer(Protocol):
         """Count what is loaded."""
 
 
+def first_cells(groups: pa.Table) -> tuple[Array, Array]:
+    """Return the prompts, sorted, and the first of the cells of each (3 * group)."""
+    prompt = groups["prompt"].to_numpy()
+    order = np.argsort(prompt)
+    return prompt[order], N_VERDICTS * groups["group"].to_numpy()[order].astype(np.int64)
+
+
+def run_starts(prompt: Array) -> Array:
+    """Return where runs of equal prompts begin."""
+    return np.concatenate(([0], np.flatnonzero(prompt[1:] != prompt[:-1]) + 1))
+
+
 def sums(index: Array, counts: Array, length: int) -> Counters:
     """Add up counts by index; bincount adds them as float64, exactly so below 2**53."""
     return np.bincount(index, weights=counts, minlength=length).astype(np.int64)

@@ -11,6 +11,7 @@ use rust_agg::counter::Counter;
 use rust_agg::error::Error;
 use rust_agg::grid::{Grid, Grids};
 use rust_agg::groups::{Groups, Membership};
+use rust_agg::pages::Block;
 use rust_agg::parts::{ALL, Part, Parts};
 use rust_agg::read::BATCH_ROWS;
 use rust_agg::rows::TraceColumns;
@@ -51,13 +52,8 @@ impl Random {
 struct Rows {
     prompt: Vec<u64>,
     sample: Vec<u16>,
-    position: Vec<u16>,
-    token: Vec<u32>,
-    p: Vec<f32>,
-    q: Vec<f32>,
-    overlap: Vec<f32>,
-    entropy: Vec<f32>,
-    verdict: Vec<u8>,
+    /// All other columns.
+    block: Block,
 }
 
 impl Rows {
@@ -66,16 +62,16 @@ impl Rows {
         for row in 0..N_ROWS {
             rows.prompt.push(prompt(row / ROWS_PER_PROMPT));
             rows.sample.push(0);
-            rows.position.push(1 + u16::try_from(row % 7).unwrap_or_default());
+            rows.block.position.push(1 + u16::try_from(row % 7).unwrap_or_default());
             // Few tokens are frequent.
             let largest = 1 + random.below(30_000);
-            rows.token.push(random.below(largest).into());
+            rows.block.token.push(random.below(largest).into());
             // Models are mostly sure, or mostly not.
-            rows.p.push(random.unit().powi(3));
-            rows.q.push(1.0 - random.unit().powi(3));
-            rows.overlap.push(random.unit());
-            rows.entropy.push(4.0 * random.unit());
-            rows.verdict.push(u8::try_from(random.below(10) / 4).unwrap_or_default());
+            rows.block.p.push(random.unit().powi(3));
+            rows.block.q.push(1.0 - random.unit().powi(3));
+            rows.block.overlap.push(random.unit());
+            rows.block.entropy.push(4.0 * random.unit());
+            rows.block.verdict.push(u8::try_from(random.below(10) / 4).unwrap_or_default());
         }
         rows
     }
@@ -85,14 +81,15 @@ impl Rows {
         fn some<'a, T>(column: &'a [T], name: &str, parts: Parts) -> &'a [T] {
             if parts.needs(name) { column } else { &[] }
         }
+        let all = self.block.columns();
         TraceColumns {
-            position: some(&self.position, "position", parts),
-            token: some(&self.token, "token", parts),
-            p: some(&self.p, "p", parts),
-            q: some(&self.q, "q", parts),
-            overlap: some(&self.overlap, "overlap", parts),
-            entropy: some(&self.entropy, "entropy", parts),
-            verdict: &self.verdict,
+            position: some(all.position, "position", parts),
+            token: some(all.token, "token", parts),
+            p: some(all.p, "p", parts),
+            q: some(all.q, "q", parts),
+            overlap: some(all.overlap, "overlap", parts),
+            entropy: some(all.entropy, "entropy", parts),
+            verdict: all.verdict,
         }
     }
 }

@@ -3,11 +3,6 @@
 //! A bin is found by a guess that is proven exact when the grid is made, or by a guess and a comparison with the edge
 //! that it may be off by. Nothing here decides where a value belongs: the edges do.
 
-#![allow(
-    clippy::inline_always,
-    reason = "code that is not inlined is not compiled for the vector instructions at hand"
-)]
-
 use crate::grid::Grid;
 use crate::log_edges::{EXP_LOG_EDGES, N_LOG_EDGES};
 

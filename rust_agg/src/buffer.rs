@@ -14,23 +14,14 @@ const STEP: usize = 1 << 21;
 
 /// Bytes that one shard after another is read into.
 #[derive(Debug, Default)]
-pub struct Buffer(Option<Arc<Mapped>>);
-
-#[derive(Debug)]
-struct Mapped(MmapMut);
-
-impl AsRef<[u8]> for Mapped {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
+pub struct Buffer(Option<Arc<MmapMut>>);
 
 /// What [`Bytes`] owns of a buffer.
-struct Shared(Arc<Mapped>);
+struct Shared(Arc<MmapMut>);
 
 impl AsRef<[u8]> for Shared {
     fn as_ref(&self) -> &[u8] {
-        self.0.as_ref().as_ref()
+        &self.0
     }
 }
 
@@ -40,12 +31,12 @@ impl Buffer {
     /// # Errors
     /// That of the system, where it has no such memory.
     pub fn room(&mut self, length: usize) -> io::Result<&mut [u8]> {
-        let fits = self.0.as_mut().and_then(Arc::get_mut).is_some_and(|mapped| mapped.0.len() >= length);
+        let fits = self.0.as_mut().and_then(Arc::get_mut).is_some_and(|mapped| mapped.len() >= length);
         if !fits {
             self.0 = None;
-            self.0 = Some(Arc::new(Mapped(map(length)?)));
+            self.0 = Some(Arc::new(map(length)?));
         }
-        let mapped = self.0.as_mut().and_then(Arc::get_mut).map(|mapped| &mut mapped.0[..length]);
+        let mapped = self.0.as_mut().and_then(Arc::get_mut).map(|mapped| &mut mapped[..length]);
         mapped.ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 

@@ -6,10 +6,6 @@ use crate::parts::{Part, Parts};
 
 /// Verdicts: 0 rejected, 1 accepted, 2 discarded, as in the traces.
 pub const N_VERDICTS: usize = 3;
-/// The code of a rejected token.
-pub const REJECTED: usize = 0;
-/// The code of an accepted token.
-pub const ACCEPTED: usize = 1;
 /// The code of a discarded token, which was never judged.
 pub const DISCARDED: usize = 2;
 /// Names of the verdicts by code.

@@ -1,10 +1,6 @@
 //! The first pass: the rows of a chunk become indices of counters and numbers to add, without branches.
 
 #![allow(
-    clippy::inline_always,
-    reason = "code that is not inlined is not compiled for the vector instructions at hand"
-)]
-#![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "bins, and indices into a block or a chunk"

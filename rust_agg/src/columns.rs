@@ -12,7 +12,7 @@ use crate::error::{Fault, Origin, Result};
 use crate::groups::Membership;
 use crate::parts::Parts;
 use crate::rows::{RoundColumns, TraceColumns, check_censored, check_probability, exceeds};
-use crate::runs;
+use crate::runs::{self, KeyRun};
 
 /// A column as the contract wants it.
 #[derive(Debug)]
@@ -124,23 +124,18 @@ impl Table {
     ) -> Result<()> {
         let null = first_null(batch, self.columns());
         let rows = 0..null.as_ref().map_or(batch.num_rows(), |fault| fault.row);
+        let parts = counter.setup().parts;
+        let mut runs = Vec::new();
+        cut_runs(batch, parts, &mut runs).ok_or_else(|| changed(origin))?;
         let folded = match self {
             Self::Traces => {
-                let parts = counter.setup().parts;
                 let columns = trace_columns(batch, parts).ok_or_else(|| changed(origin))?;
-                let keys = (|| {
-                    let sample = wanted::<UInt16Type>(batch, "sample", parts)?;
-                    Some((wanted::<UInt64Type>(batch, "prompt", parts)?, sample))
-                })();
-                let (prompt, sample) = keys.ok_or_else(|| changed(origin))?;
-                let mut cut = Vec::new();
-                runs::cut(prompt, sample, &mut cut);
-                counter.fold_traces(&cut, &columns.slice(&rows))
+                counter.fold_traces(&runs, &columns.slice(&rows))
             }
             Self::Rounds => {
                 let columns = round_columns(batch).ok_or_else(|| changed(origin))?;
                 check_rounds(batch, &columns, rows.clone())
-                    .map(|()| counter.fold_rounds(&columns.slice(&rows)))
+                    .map(|()| counter.fold_rounds(&runs, &columns.slice(&rows)))
             }
         };
         folded.and(null.map_or(Ok(()), Err)).map_err(|fault| origin.fault_error(&fault, first_row))
@@ -218,6 +213,13 @@ fn wanted<'a, T: ArrowPrimitiveType>(
     if parts.needs(name) { slice::<T>(batch, name) } else { Some(&[]) }
 }
 
+/// Whose the rows are. Rounds are read for a part that needs samples.
+fn cut_runs(batch: &RecordBatch, parts: Parts, runs: &mut Vec<KeyRun>) -> Option<()> {
+    let prompt = wanted::<UInt64Type>(batch, "prompt", parts)?;
+    runs::cut(prompt, wanted::<UInt16Type>(batch, "sample", parts)?, runs);
+    Some(())
+}
+
 fn trace_columns(batch: &RecordBatch, parts: Parts) -> Option<TraceColumns<'_>> {
     Some(TraceColumns {
         position: wanted::<UInt16Type>(batch, "position", parts)?,
@@ -232,8 +234,6 @@ fn trace_columns(batch: &RecordBatch, parts: Parts) -> Option<TraceColumns<'_>> 
 
 fn round_columns(batch: &RecordBatch) -> Option<RoundColumns<'_>> {
     Some(RoundColumns {
-        prompt: slice::<UInt64Type>(batch, "prompt")?,
-        sample: slice::<UInt16Type>(batch, "sample")?,
         requested: slice::<UInt16Type>(batch, "requested")?,
         emitted: slice::<UInt16Type>(batch, "emitted")?,
         censored: slice::<UInt8Type>(batch, "censored")?,

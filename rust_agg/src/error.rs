@@ -76,42 +76,40 @@ impl Origin {
     /// The error that `what` is wrong with it.
     #[must_use]
     pub fn error(&self, what: &impl std::fmt::Display) -> Error {
-        let row_group = self.row_group.map(|at| format!("row group {at}: ")).unwrap_or_default();
-        Error::Data { sentence: format!("{}: {row_group}{what}", self.name), place: Box::new(self.place()) }
-    }
-
-    /// The error that `what` is wrong with a column.
-    #[must_use]
-    pub fn column_error(&self, column: &str, what: &impl std::fmt::Display) -> Error {
-        let place = Place { column: Some(column.to_string()), ..self.place() };
-        let sentence = format!("{}: column {column} {what}", self.name);
-        Error::Data { sentence, place: Box::new(place) }
+        self.data(&self.within(what), None, None)
     }
 
     /// The same with the column in which it was found.
     #[must_use]
     pub fn error_in(&self, column: &str, what: &impl std::fmt::Display) -> Error {
-        match self.error(what) {
-            Error::Data { sentence, mut place } => {
-                place.column = Some(column.to_string());
-                Error::Data { sentence, place }
-            }
-            other => other,
-        }
+        self.data(&self.within(what), None, Some(column))
+    }
+
+    /// The error that `what` is wrong with a column.
+    #[must_use]
+    pub fn column_error(&self, column: &str, what: &impl std::fmt::Display) -> Error {
+        self.data(&format!("column {column} {what}"), None, Some(column))
     }
 
     /// The error for a fault in columns that begin at row `first_row`.
     #[must_use]
     pub fn fault_error(&self, fault: &Fault, first_row: u64) -> Error {
         let (row, column) = (first_row + fault.row as u64, fault.column);
-        let place = Place { row: Some(row), column: Some(column.to_string()), ..self.place() };
-        let sentence =
-            format!("{}: row {row} (counted from 0), column {column}: {}", self.name, fault.problem);
-        Error::Data { sentence, place: Box::new(place) }
+        let what = format!("row {row} (counted from 0), column {column}: {}", fault.problem);
+        self.data(&what, Some(row), Some(column))
     }
 
-    fn place(&self) -> Place {
-        Place { file: self.file.clone(), row_group: self.row_group, ..Place::default() }
+    fn within(&self, what: &impl std::fmt::Display) -> String {
+        match self.row_group {
+            Some(at) => format!("row group {at}: {what}"),
+            None => what.to_string(),
+        }
+    }
+
+    fn data(&self, what: &str, row: Option<u64>, column: Option<&str>) -> Error {
+        let (file, column) = (self.file.clone(), column.map(str::to_string));
+        let place = Box::new(Place { file, row_group: self.row_group, row, column });
+        Error::Data { sentence: format!("{}: {what}", self.name), place }
     }
 }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::reader::ChunkReader;
 use parquet::file::statistics::Statistics;
 
 use crate::columns::Table;
 use crate::error::{Origin, Result};
 use crate::guard::damaged;
+use crate::pages::chunk_start;
 use crate::parts::Parts;
 use crate::thrift::{self, INT, Input, LIST, LONG, STRUCT, Short};
 
@@ -127,10 +128,4 @@ pub fn check_footer(footer: &ArrowReaderMetadata, file_length: u64, origin: &Ori
         return Err(damaged(origin, &"the row groups have another number of rows than the file"));
     }
     Ok(())
-}
-
-fn chunk_start(chunk: &ColumnChunkMetaData) -> i64 {
-    // Some writers set the offset of a dictionary that is not there to 0.
-    let first = chunk.data_page_offset();
-    chunk.dictionary_page_offset().filter(|at| *at > 0 && *at < first).unwrap_or(first)
 }

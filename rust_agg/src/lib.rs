@@ -11,7 +11,6 @@ pub mod columns;
 pub mod counter;
 pub mod error;
 pub mod feed;
-pub mod flush;
 pub mod footer;
 pub mod grid;
 pub mod groups;

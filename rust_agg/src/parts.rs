@@ -135,10 +135,11 @@ impl Parts {
             Calibration, Difference, Joint, LogRatio, P, Positions, PromptPositions, Prompts, Q, Surer,
             Tokens, Units,
         };
+        let both = [Difference, LogRatio, Joint, Surer, Units, Prompts, Tokens, Calibration];
         match column {
             "prompt" | "verdict" => true,
-            "p" => self.any(&[P, Difference, LogRatio, Joint, Surer, Units, Prompts, Tokens, Calibration]),
-            "q" => self.any(&[Q, Difference, LogRatio, Joint, Surer, Units, Prompts, Tokens, Calibration]),
+            "p" => self.has(P) || self.any(&both),
+            "q" => self.has(Q) || self.any(&both),
             "position" => self.any(&[Positions, PromptPositions]),
             "token" => self.has(Tokens),
             "sample" | "overlap" | "entropy" => self.has(Prompts),

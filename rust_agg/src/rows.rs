@@ -1,10 +1,5 @@
 //! The rows that a fold takes: what must hold for each, and how a row that breaks the contract is named.
 
-#![allow(
-    clippy::inline_always,
-    reason = "code that is not inlined is not compiled for the vector instructions at hand"
-)]
-
 use std::ops::Range;
 
 use crate::cells::N_VERDICTS;
@@ -28,12 +23,10 @@ pub struct TraceColumns<'a> {
     pub verdict: &'a [u8],
 }
 
-/// The columns of `rounds` that a fold needs, all of one length.
+/// The columns of `rounds` that a fold needs beside prompt and sample, all of one length.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "the names are those of the columns")]
 pub struct RoundColumns<'a> {
-    pub prompt: &'a [u64],
-    pub sample: &'a [u16],
     pub requested: &'a [u16],
     pub emitted: &'a [u16],
     pub censored: &'a [u8],
@@ -77,8 +70,6 @@ impl RoundColumns<'_> {
     #[must_use]
     pub fn slice(&self, rows: &Range<usize>) -> Self {
         Self {
-            prompt: &self.prompt[rows.clone()],
-            sample: &self.sample[rows.clone()],
             requested: &self.requested[rows.clone()],
             emitted: &self.emitted[rows.clone()],
             censored: &self.censored[rows.clone()],

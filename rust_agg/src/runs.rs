@@ -1,10 +1,5 @@
 //! Rows of one prompt and sample mostly stand together: a table's rows as runs of them.
 
-#![allow(
-    clippy::inline_always,
-    reason = "code that is not inlined is not compiled for the vector instructions at hand"
-)]
-
 use crate::pages::Runs;
 
 /// Rows of one prompt and sample that stand together.
@@ -73,8 +68,7 @@ pub fn join(prompt: &Runs<u64>, sample: &Runs<u16>, runs: &mut Vec<KeyRun>) {
 
 /// Where the run of equal prompts and samples that begins at `start` ends.
 #[inline(always)]
-#[must_use]
-pub fn run_end(prompt: &[u64], sample: &[u16], start: usize) -> usize {
+fn run_end(prompt: &[u64], sample: &[u16], start: usize) -> usize {
     const STEP: usize = 16;
     let mut end = start + 1;
     let (key, of) = (prompt[start], sample.get(start).copied());

@@ -63,17 +63,26 @@ impl<K: Ord + Copy, V: Add + Clone> Sorted<K, V> {
             return;
         }
         let mut merged = Vec::with_capacity(self.0.len().max(other.0.len()));
-        let mut right = other.0.into_iter().peekable();
-        for (key, mut value) in std::mem::take(&mut self.0) {
-            while let Some(before) = right.next_if(|entry| entry.0 < key) {
-                merged.push(before);
-            }
-            if let Some(same) = right.next_if(|entry| entry.0 == key) {
-                value.add(&same.1);
-            }
-            merged.push((key, value));
-        }
-        merged.extend(right);
+        merge(std::mem::take(&mut self.0), other.0, |key, value| merged.push((key, value)));
         self.0 = merged;
     }
+}
+
+/// Give `push` the entries of both in the order of their keys, each key once. Both are sorted so.
+pub fn merge<K: Ord, V: Add>(
+    left: impl IntoIterator<Item = (K, V)>,
+    right: impl IntoIterator<Item = (K, V)>,
+    mut push: impl FnMut(K, V),
+) {
+    let mut right = right.into_iter().peekable();
+    for (key, mut value) in left {
+        while let Some((before, value)) = right.next_if(|entry| entry.0 < key) {
+            push(before, value);
+        }
+        if let Some((_, same)) = right.next_if(|entry| entry.0 == key) {
+            value.add(&same);
+        }
+        push(key, value);
+    }
+    right.for_each(|(key, value)| push(key, value));
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::cells::{Layout, N_VERDICTS};
 use crate::error::{Error, Result};
-use crate::grid::{Grid, Grids};
+use crate::grid::Grids;
 use crate::groups::Groups;
 use crate::parts::{Part, Parts};
 use crate::sorted::{Add, Sorted};
-use crate::sums::{CalibrationBin, N_CALIBRATION_BINS, SampleSums, add_all, ratio_grid};
+use crate::sums::{CalibrationBin, N_CALIBRATION_BINS, SampleSums, add_all};
 use crate::token_counts::TokenCounts;
 
 /// What a fold is told beforehand: states merge only where this is equal.
@@ -23,7 +23,6 @@ pub struct Setup {
     /// What is counted.
     pub parts: Parts,
     pub(crate) layout: Layout,
-    pub(crate) ratio_grid: Grid,
 }
 
 impl Setup {
@@ -38,7 +37,7 @@ impl Setup {
             )));
         }
         let layout = Layout::new(&grids, parts);
-        Ok(Self { grids, groups, over_confident_ratio, parts, layout, ratio_grid: ratio_grid() })
+        Ok(Self { grids, groups, over_confident_ratio, parts, layout })
     }
 
     /// Which part differs from another setup, if any does.

@@ -6,13 +6,6 @@ use crate::sorted::Add;
 /// One unit of the fixed point: 2⁻⁴⁰.
 pub const FIXED_ONE: f64 = 1_099_511_627_776.0;
 
-/// `round(value · 2⁴⁰)`, half to even. `value` must be below 2²⁰, so that 2⁶⁴ of them fit an i128.
-#[must_use]
-#[allow(clippy::cast_possible_truncation, reason = "below 2^60")]
-pub fn to_fixed(value: f64) -> i128 {
-    (value * FIXED_ONE).round_ties_even() as i128
-}
-
 /// The float64 nearest to a fixed-point sum.
 #[must_use]
 #[allow(clippy::cast_precision_loss, reason = "rounded once, to nearest, half to even")]

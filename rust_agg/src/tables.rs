@@ -11,7 +11,7 @@ use crate::log_edges::log_edges;
 use crate::parts::Part;
 use crate::sorted::Sorted;
 use crate::state::State;
-use crate::sums::{SampleSums, from_fixed};
+use crate::sums::{SampleSums, from_fixed, ratio_grid};
 
 type Columns = Vec<(&'static str, ArrayRef)>;
 
@@ -294,7 +294,8 @@ impl State {
     pub fn calibration(&self) -> Result<RecordBatch> {
         self.require(Part::Calibration)?;
         let bins = &self.calibration;
-        let edges = self.setup.ratio_grid.edges();
+        let grid = ratio_grid();
+        let edges = grid.edges();
         let last = edges.len() - 1;
         table(vec![
             ("bin", u32s((0..bins.len()).map(small))),

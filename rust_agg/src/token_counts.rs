@@ -1,6 +1,6 @@
 //! Counts of tokens by prompt, packed: some four bytes for a token, where a list of numbers takes 24.
 
-use std::iter::Peekable;
+use crate::sorted::merge;
 
 /// Prompt index, then token, as one number.
 type Key = u64;
@@ -70,22 +70,8 @@ impl TokenCounts {
             return;
         }
         let mut merged = Self { bytes: Vec::with_capacity(self.bytes.len()), ..Self::default() };
-        let mut right = other.keyed().peekable();
-        for (key, mut counts) in self.keyed() {
-            push_before(&mut merged, &mut right, key);
-            if let Some((_, more)) = right.next_if(|entry| entry.0 == key) {
-                counts = [counts[0] + more[0], counts[1] + more[1]];
-            }
-            merged.push_key(key, counts);
-        }
-        right.for_each(|(key, counts)| merged.push_key(key, counts));
+        merge(self.keyed(), other.keyed(), |key, counts| merged.push_key(key, counts));
         *self = merged;
-    }
-}
-
-fn push_before(merged: &mut TokenCounts, entries: &mut Peekable<Entries<'_>>, key: Key) {
-    while let Some((before, counts)) = entries.next_if(|entry| entry.0 < key) {
-        merged.push_key(before, counts);
     }
 }
 

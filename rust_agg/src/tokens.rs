@@ -5,10 +5,6 @@
 //! one prompt at a time.
 
 #![allow(clippy::cast_possible_truncation, reason = "tokens have 32 bits, and a log is short")]
-#![allow(
-    clippy::inline_always,
-    reason = "code that is not inlined is not compiled for the vector instructions at hand"
-)]
 
 use crate::chunk::CHUNK;
 use crate::sorted::Sorted;

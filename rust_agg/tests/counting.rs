@@ -14,8 +14,8 @@ use rust_agg::chunk::CHUNK;
 use rust_agg::counter::Counter;
 use rust_agg::grid::{Grid, Grids};
 use rust_agg::groups::{Groups, Membership};
+use rust_agg::pages::Block;
 use rust_agg::parts::{Part, Parts};
-use rust_agg::rows::TraceColumns;
 use rust_agg::runs::cut;
 use rust_agg::state::{Setup, State};
 
@@ -25,13 +25,8 @@ const N_GROUPS: u32 = 6;
 struct Rows {
     prompt: Vec<u64>,
     sample: Vec<u16>,
-    position: Vec<u16>,
-    token: Vec<u32>,
-    p: Vec<f32>,
-    q: Vec<f32>,
-    overlap: Vec<f32>,
-    entropy: Vec<f32>,
-    verdict: Vec<u8>,
+    /// All other columns.
+    block: Block,
 }
 
 impl Rows {
@@ -52,16 +47,16 @@ impl Rows {
                 rows.prompt.push(prompt);
                 rows.sample.push(u16::try_from(sample).unwrap());
                 let deepest = if next(400) == 0 { 90 } else { 9 };
-                rows.position.push(u16::try_from(1 + next(deepest)).unwrap());
-                rows.token.push(u32::try_from(next(20)).unwrap());
+                rows.block.position.push(u16::try_from(1 + next(deepest)).unwrap());
+                rows.block.token.push(u32::try_from(next(20)).unwrap());
                 #[allow(clippy::cast_precision_loss)]
                 let mut value = |n: u64| if next(8) == 0 { 1.0 } else { next(n + 1) as f32 / n as f32 };
-                rows.p.push(value(97));
-                rows.q.push(value(97));
+                rows.block.p.push(value(97));
+                rows.block.q.push(value(97));
                 let measured = [value(7), f32::NAN][usize::from(value(2) > 0.9)];
-                rows.overlap.push(measured);
-                rows.entropy.push(if measured.is_nan() { measured } else { 3.0 * measured });
-                rows.verdict.push(u8::try_from(next(3)).unwrap());
+                rows.block.overlap.push(measured);
+                rows.block.entropy.push(if measured.is_nan() { measured } else { 3.0 * measured });
+                rows.block.verdict.push(u8::try_from(next(3)).unwrap());
             }
         }
         rows
@@ -70,19 +65,7 @@ impl Rows {
     fn fold(&self, counter: &mut Counter, rows: Range<usize>) {
         let mut runs = Vec::new();
         cut(&self.prompt[rows.clone()], &self.sample[rows.clone()], &mut runs);
-        counter.fold_traces(&runs, &self.columns().slice(&rows)).unwrap();
-    }
-
-    fn columns(&self) -> TraceColumns<'_> {
-        TraceColumns {
-            position: &self.position,
-            token: &self.token,
-            p: &self.p,
-            q: &self.q,
-            overlap: &self.overlap,
-            entropy: &self.entropy,
-            verdict: &self.verdict,
-        }
+        counter.fold_traces(&runs, &self.block.columns().slice(&rows)).unwrap();
     }
 }
 
@@ -150,12 +133,12 @@ proptest! {
             }
         }
         for row in 0..rows.prompt.len() {
-            let verdict = ["rejected", "accepted", "discarded"][usize::from(rows.verdict[row])];
+            let verdict = ["rejected", "accepted", "discarded"][usize::from(rows.block.verdict[row])];
             let prompt = rows.prompt[row];
             for group in (0..N_GROUPS).filter(|group| prompt < n_prompts && prompt >> group & 1 == 1) {
                 let key = (group.to_string(), verdict.to_string());
                 *n.get_mut(&key).unwrap() += 1;
-                *surer.get_mut(&key).unwrap() += u64::from(rows.q[row] > rows.p[row]);
+                *surer.get_mut(&key).unwrap() += u64::from(rows.block.q[row] > rows.block.p[row]);
             }
         }
         let found = state.surer().unwrap();

@@ -69,13 +69,13 @@ fn fold(rows: &[Row], rounds: &[Round]) -> State {
         verdict: column!(rows, 8),
     };
     counter.fold_traces(&runs, &columns).unwrap();
-    counter.fold_rounds(&RoundColumns {
-        prompt: column!(rounds, 0),
-        sample: column!(rounds, 1),
+    cut(column!(rounds, 0), column!(rounds, 1), &mut runs);
+    let columns = RoundColumns {
         requested: column!(rounds, 2),
         emitted: column!(rounds, 3),
         censored: column!(rounds, 4),
-    });
+    };
+    counter.fold_rounds(&runs, &columns);
     counter.flush(&mut state);
     state
 }

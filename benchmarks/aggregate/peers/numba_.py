@@ -4,50 +4,36 @@ Plain threads and not `prange`: each decodes and counts its own files, and nobod
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numba
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from benchmarks.aggregate.pool import total
+from benchmarks.aggregate import pool
 from benchmarks.aggregate.work import (
     COLUMNS,
     DIFFERENCE_EDGES,
     FINE,
     MAX_POSITION,
     N_BINS,
-    N_VERDICTS,
     NUDGE,
     Array,
     Counts,
     Files,
-    Shard,
     Tables,
+    first_cells,
 )
 
 EDGES = np.array(DIFFERENCE_EDGES)
 
 
 def count_files(files: Files, threads: int) -> Counts:
-    groups = _sorted(files.groups)
-
-    def count(shards: Iterator[Shard]) -> Counts:
-        tables = (pq.read_table(shard.path, columns=COLUMNS, use_threads=False) for shard in shards)
-        return _count((batch for table in tables for batch in table.to_batches()), groups)
-
-    return total(count, files.traces, threads)
+    return pool.count_files(partial(_count, groups=first_cells(files.groups)), files, threads)
 
 
 def count_tables(tables: Tables, threads: int) -> Counts:
-    groups = _sorted(tables.groups)
-    return total(lambda batches: _count(batches, groups), tables.traces.to_batches(), threads)
-
-
-def _sorted(groups: pa.Table) -> tuple[Array, Array]:
-    prompt = groups["prompt"].to_numpy()
-    order = np.argsort(prompt)
-    return prompt[order], N_VERDICTS * groups["group"].to_numpy()[order].astype(np.int64)
+    return pool.count_tables(partial(_count, groups=first_cells(tables.groups)), tables, threads)
 
 
 def _count(batches: Iterator[pa.RecordBatch], groups: tuple[Array, Array]) -> Counts:

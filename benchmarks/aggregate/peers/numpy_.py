@@ -5,59 +5,46 @@ prompts.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from benchmarks.aggregate.pool import total
+from benchmarks.aggregate import pool
 from benchmarks.aggregate.work import (
     COLUMNS,
     FINE,
     MAX_POSITION,
     N_BINS,
-    N_VERDICTS,
     NUDGE,
     Array,
     Counts,
     Files,
-    Shard,
     Tables,
+    first_cells,
+    run_starts,
 )
 
 BLOCK = 1 << 17
 
 
 def count_files(files: Files, threads: int) -> Counts:
-    groups = _Groups(files.groups)
-
-    def count(shards: Iterator[Shard]) -> Counts:
-        tables = (pq.read_table(shard.path, columns=COLUMNS, use_threads=False) for shard in shards)
-        return _count((batch for table in tables for batch in table.to_batches()), groups)
-
-    return total(count, files.traces, threads)
+    return pool.count_files(partial(_count, groups=first_cells(files.groups)), files, threads)
 
 
 def count_tables(tables: Tables, threads: int) -> Counts:
-    groups = _Groups(tables.groups)
-    return total(lambda batches: _count(batches, groups), tables.traces.to_batches(), threads)
+    return pool.count_tables(partial(_count, groups=first_cells(tables.groups)), tables, threads)
 
 
-class _Groups:
-    def __init__(self, table: pa.Table) -> None:
-        prompt = table["prompt"].to_numpy()
-        order = np.argsort(prompt)
-        self._prompt = prompt[order]
-        self._cell = N_VERDICTS * table["group"].to_numpy().astype(np.intp)[order]
-
-    def cells(self, prompt: Array, verdict: Array) -> Array:
-        """Which of the group × verdict cells each row belongs to."""
-        starts = np.concatenate(([0], np.flatnonzero(prompt[1:] != prompt[:-1]) + 1))
-        of_run = self._cell[np.searchsorted(self._prompt, prompt[starts])]
-        return np.repeat(of_run, np.diff(starts, append=len(prompt))) + verdict
+def _cells(groups: tuple[Array, Array], prompt: Array, verdict: Array) -> Array:
+    """Which of the group × verdict cells each row belongs to."""
+    known, cell_of = groups
+    starts = run_starts(prompt)
+    of_run = cell_of[np.searchsorted(known, prompt[starts])]
+    return np.repeat(of_run, np.diff(starts, append=len(prompt))) + verdict
 
 
-def _count(batches: Iterator[pa.RecordBatch], groups: _Groups) -> Counts:
+def _count(batches: Iterator[pa.RecordBatch], groups: tuple[Array, Array]) -> Counts:
     fine = {name: np.zeros(length, np.intp) for name, length in FINE.items()}
     for batch in batches:
         columns = [batch.column(name).to_numpy() for name in COLUMNS]
@@ -69,9 +56,9 @@ def _count(batches: Iterator[pa.RecordBatch], groups: _Groups) -> Counts:
 
 
 def _indices(
-    groups: _Groups, prompt: Array, position: Array, p: Array, q: Array, verdict: Array
+    groups: tuple[Array, Array], prompt: Array, position: Array, p: Array, q: Array, verdict: Array
 ) -> dict[str, Array]:
-    cell = groups.cells(prompt, verdict)
+    cell = _cells(groups, prompt, verdict)
     row_of_bins = cell * (N_BINS + 1)
     wide_p, wide_q = p.astype(np.float64), q.astype(np.float64)
     difference = wide_p - wide_q

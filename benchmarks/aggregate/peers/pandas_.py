@@ -18,6 +18,7 @@ from benchmarks.aggregate.work import (
     Counts,
     Files,
     Tables,
+    run_starts,
     sums,
 )
 
@@ -56,7 +57,7 @@ def _count(frames: Iterable[pd.DataFrame], groups: pd.DataFrame) -> Counts:
 def _keys(frame: pd.DataFrame, first_cell: pd.Series) -> dict[str, pd.Series]:
     # A prompt is looked up once per run of its rows.
     prompt = frame["prompt"].to_numpy()
-    starts = np.concatenate(([0], np.flatnonzero(prompt[1:] != prompt[:-1]) + 1))
+    starts = run_starts(prompt)
     of_run = frame["prompt"].iloc[starts].map(first_cell).to_numpy()
     cell = pd.Series(np.repeat(of_run, np.diff(starts, append=len(frame)))) + frame["verdict"]
     p, q = frame["p"].astype("float64"), frame["q"].astype("float64")

@@ -37,6 +37,7 @@ mod window;
 
 pub use self::fault::{Fault, Result};
 pub use self::foreign::check_columns;
+pub use self::page::chunk_start;
 pub use self::row_group::{Block, RowGroup, Wanted};
 pub use self::runs::Runs;
 pub use self::window::Input;

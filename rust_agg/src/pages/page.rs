@@ -19,6 +19,14 @@ const HEADER_LIMIT: usize = 1 << 16;
 /// Bytes of a page that are there however few values it has: those of a block of deltas are the most.
 const SLACK: u64 = 1 << 13;
 
+/// Where a chunk begins in its file.
+#[must_use]
+pub fn chunk_start(chunk: &ColumnChunkMetaData) -> i64 {
+    // Some writers set the offset of a dictionary that is not there to 0.
+    let first = chunk.data_page_offset();
+    chunk.dictionary_page_offset().filter(|&at| at > 0 && at < first).unwrap_or(first)
+}
+
 /// The pages of a chunk.
 pub struct Pages {
     window: Window,
@@ -39,10 +47,7 @@ pub struct Pages {
 
 impl Pages {
     pub fn new(input: &Input, meta: &ColumnChunkMetaData, rows: u64) -> Checked<Self> {
-        // Some writers set the offset of a dictionary that is not there to 0.
-        let first = meta.data_page_offset();
-        let start = meta.dictionary_page_offset().filter(|&at| at > 0 && at < first).unwrap_or(first);
-        let (start, length) = (u64::try_from(start), u64::try_from(meta.compressed_size()));
+        let (start, length) = (u64::try_from(chunk_start(meta)), u64::try_from(meta.compressed_size()));
         let (Ok(start), Ok(length)) = (start, length) else {
             return wrong("lies outside the file");
         };

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::{Counter, FIRST_COMPACTION};
 use crate::cells::{N_UNIT_CELLS, N_VERDICTS};
 use crate::chunk::N_CODES;
-use crate::counter::{Counter, FIRST_COMPACTION};
 use crate::parts::Part;
 use crate::sorted::Sorted;
 use crate::state::State;
