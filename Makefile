@@ -17,7 +17,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
 
-.PHONY: figures test quick check format schema bench-aggregate lock clean
+.PHONY: figures test quick check format schema bench-aggregate bench-trace lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html
 	@snakemake --cores $(CORES)
@@ -51,6 +51,9 @@ schema: .venv/.rust_agg ## config/README.md and workflow/schemas/ from specgap.c
 bench-aggregate: .venv/.rust_agg ## rust_agg beside its peers, in at most 20 minutes and 4 GB of disk; benchmarks/README.md
 	cargo build --locked --release --quiet --example decode_floor --manifest-path rust_agg/Cargo.toml
 	python -m benchmarks.aggregate.run
+
+bench-trace: .venv/.rust_agg ## paths, tails and replay beside assisted generation, in at most 20 minutes; benchmarks/README.md
+	python -m benchmarks.trace.run
 
 lock: .venv/.rust_agg ## after an edit of pyproject.toml
 	$(UV) lock

@@ -22,8 +22,10 @@ pathvars:
 include: "workflow/rules/models.smk"
 include: "workflow/rules/prompts.smk"
 include: "workflow/rules/traces.smk"
+include: "workflow/rules/replay.smk"
 include: "workflow/rules/aggregates.smk"
 include: "workflow/rules/statistics.smk"
+include: "workflow/rules/sweep.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
@@ -35,6 +37,4 @@ onstart:
 rule all:
     default_target: True
     input:
-        "<results>/report.html",
-        "<results>/methods.md",
-        "<results>/references.bib",
+        rules.report.input,

@@ -7,16 +7,16 @@ import typer
 from specgap.aggregate import aggregate, save
 from specgap.config import load
 from specgap.errors import one_sentence
-from specgap.prompts import read_prompts
+from specgap.prompts import limited, read_prompts
 from specgap.trace.done import shard_files
 
 
-def main(config: Path, prompts: Path, output: Path, done: list[Path], threads: int = 1) -> None:
+def main(config: Path, setting: str, prompts: Path, output: Path, done: list[Path], threads: int = 1) -> None:
     study = load(config)
     state = aggregate(
         shard_files(Path(study.results), done, "traces"),
         shard_files(Path(study.results), done, "rounds"),
-        read_prompts(prompts),
+        limited(read_prompts(prompts), study.setting(setting).limit),
         study.bins,
         study.over_confident_ratio,
         threads=threads,

@@ -8,13 +8,13 @@ import typer
 from specgap.config import load
 from specgap.errors import one_sentence
 from specgap.layout import Cell, find_job
-from specgap.prompts import load_prompts
+from specgap.prompts import limited, load_prompts
 from specgap.trace.collect import collect_job
 
 
 def main(config: Path, pair: str, decoding: str, setting: str, job: str) -> None:
     study = load(config)
-    prompts = load_prompts(study)
+    prompts = limited(load_prompts(study), study.setting(setting).limit)
     collect_job(
         study,
         Cell(pair, decoding, setting),

@@ -7,25 +7,34 @@ import typer
 from specgap.aggregate import load as load_state
 from specgap.config import load
 from specgap.errors import one_sentence
-from specgap.prompts import read_prompts
+from specgap.prompts import limited, read_prompts
+from specgap.tables.cost import cost_ratio
 from specgap.tables.vocabulary import read_vocabulary
 from specgap.tables.write import write_cell_tables
-from specgap.trace.done import verified_files
+from specgap.trace.done import read_done, verified_files
 
 
 def main(
-    config: Path, prompts: Path, vocabulary: Path, state: Path, decoding: str, folder: Path, done: list[Path]
+    config: Path,
+    prompts: Path,
+    vocabulary: Path,
+    state: Path,
+    decoding: str,
+    setting: str,
+    folder: Path,
+    done: list[Path],
 ) -> None:
     study = load(config)
     write_cell_tables(
         folder,
         state=load_state(state),
-        prompts=read_prompts(prompts),
+        prompts=limited(read_prompts(prompts), study.setting(setting).limit),
         vocabulary=read_vocabulary(vocabulary),
         trace_files=verified_files(Path(study.results), done, "traces"),
         round_files=verified_files(Path(study.results), done, "rounds"),
         mode=study.decodings[decoding].mode,
         ratio=study.over_confident_ratio,
+        cost_ratio=cost_ratio(study, read_done(done[0]).facts),
     )
 
 

@@ -18,10 +18,10 @@ from typing import Any
 import typer
 
 from benchmarks.aggregate import data
-from benchmarks.aggregate.machine import machine, versions
 from benchmarks.aggregate.plot import draw
 from benchmarks.aggregate.targets import FLOORS, OURS, PEERS, sentence, targets
 from benchmarks.aggregate.work import Files, Shard
+from benchmarks.machine import machine, versions
 
 ROOT = Path(__file__).parents[2]
 FLOOR = ROOT / "rust_agg/target/release/examples/decode_floor"
@@ -72,7 +72,7 @@ def main(
     met = targets(results)
     report = {
         "machine": {**machine(), "load_before": round(load_before, 2)},
-        "versions": versions(ROOT),
+        "versions": versions(ROOT, ("rust_agg", "numpy", "numba", "polars", "duckdb", "pyarrow", "pandas")),
         "work": {"rounds": rounds, "bytes_per_shard": _mean_lengths(data.made(folder, shards))},
         "results": results,
         "targets": met,

@@ -7,6 +7,7 @@ from rust_agg._core import (
     Grids,
     Groups,
     Histogram,
+    Replay,
     Shard,
     State,
     StateError,
@@ -15,6 +16,9 @@ from rust_agg._core import (
     __version__,
     empty,
     fold,
+    replay,
+    replay_records,
+    tail_lengths,
 )
 
 __all__ = [
@@ -24,6 +28,7 @@ __all__ = [
     "Grids",
     "Groups",
     "Histogram",
+    "Replay",
     "Shard",
     "State",
     "StateError",
@@ -32,4 +37,7 @@ __all__ = [
     "__version__",
     "empty",
     "fold",
+    "replay",
+    "replay_records",
+    "tail_lengths",
 ]

@@ -12,14 +12,15 @@ the edges as they were given. Of a sum, each value is rounded once, to a multipl
 these are added exactly, and the sum is given as the nearest float64.
 
 Errors: ValueError for arguments that cannot be used, DataError (a ValueError) for data that break the
-contract, StateError (a ValueError) for states that do not fit, OSError and its subclasses where the operating
-system refuses a file, TypeError for objects of another kind. Each says what was found and what was wanted.
+contract, StateError (a ValueError) for states that do not fit, OSError and its subclasses where the
+operating system refuses a file, TypeError for objects of another kind. Each says what was found and what was
+wanted.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, SupportsFloat, final, type_check_only
+from typing import Any, ClassVar, Literal, Protocol, SupportsFloat, final, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ __all__ = [
     "Grids",
     "Groups",
     "Histogram",
+    "Replay",
     "Shard",
     "State",
     "StateError",
@@ -39,6 +41,9 @@ __all__ = [
     "__version__",
     "empty",
     "fold",
+    "replay",
+    "replay_records",
+    "tail_lengths",
 ]
 
 __version__: str
@@ -93,8 +98,8 @@ class Grids:
 
     A value's bin is (number of edges <= value) - 1, in float64, and the last edge belongs to the last bin.
     The edges of log(p / q) are fixed: -8, -7.75, ..., 8, with an underflow bin before and an overflow bin
-    after them; a token is in the bin of the last edge with p >= q * exp(edge), where exp(edge) is the nearest
-    float64.
+    after them; a token is in the bin of the last edge with p >= q * exp(edge), where exp(edge) is the
+    nearest float64.
     """
 
     __hash__: ClassVar[None]  # type: ignore[assignment]
@@ -158,6 +163,64 @@ class Groups:
 
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Replay:
+    """One setting of a schedule, under which paths are replayed: a value that does not change.
+
+    A round that starts at offset s of a path of at most N tokens may draft k = min(gamma, N - s - 1) tokens.
+    With k = 0 the token at s is emitted and nothing is drafted. Otherwise the draft stops after k tokens,
+    after one that ends a text, or after one with q < `confidence_threshold`, which is proposed all the same.
+    After a first rejection the path's own token is emitted; what the draft goes on with until it stops is
+    discarded. Where all was accepted, the path's next token is emitted, unless an accepted end of text ended
+    it.
+
+    gamma of the first round is `num_assistant_tokens`. "constant" leaves it; "heuristic" and
+    "heuristic_transient" add 2 where all that was drafted was accepted and a further token followed (k = 0
+    counts as that), and take away 1 otherwise, not below 1: as transformers 5.23 does.
+    """
+
+    def __new__(
+        cls,
+        schedule: Literal["constant", "heuristic", "heuristic_transient"],
+        num_assistant_tokens: int,
+        *,
+        confidence_threshold: float = 0.0,
+        max_new_tokens: int | None = None,
+        order: Sequence[int] | None = None,
+    ) -> Replay:
+        """Check the numbers; `max_new_tokens` is that of the paths where it is None, and never more.
+
+        `order` holds the prompts through which "heuristic" carries gamma over from one path to the next: all
+        of sample 0 (or the lowest there is), then those of the next sample. None: every path starts anew.
+
+        Raises ValueError for a schedule that is none, for numbers of tokens that are not between 1 and
+        65535, a threshold outside [0, 1], an order of another schedule or with a prompt twice.
+        """
+
+    @property
+    def schedule(self) -> str:
+        """Name of the schedule."""
+
+    @property
+    def num_assistant_tokens(self) -> int:
+        """Tokens asked for in the first round."""
+
+    @property
+    def confidence_threshold(self) -> float:
+        """The draft stops after a token whose q is below it; 0 is never."""
+
+    @property
+    def max_new_tokens(self) -> int | None:
+        """Most tokens of a text; None for as many as the paths may have."""
+
+    @property
+    def order(self) -> list[int] | None:
+        """Prompts through which gamma is carried over."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 @final
 class Shard:
@@ -277,7 +340,7 @@ class Histogram:
 
 @final
 class State:
-    """Everything a fold has counted. Comes from `fold`, `empty`, `load` or `from_bytes`.
+    """Everything a fold has counted. Comes from `fold`, `replay`, `empty`, `load` or `from_bytes`.
 
     A method that reads out a part that was not counted (see `parts`) raises StateError.
     """
@@ -301,7 +364,9 @@ class State:
     def merge(self, other: State) -> None:
         """Add all that `other` has counted.
 
-        StateError where grids, groups, parts or over_confident_ratio differ; nothing is added then.
+        StateError where grids, groups, parts, over_confident_ratio or `discarded` differ; nothing is added
+        then. A state of no rows goes with every other, and one in which nothing was discarded with one that
+        is "counted".
         """
 
     def __add__(self, other: State, /) -> State: ...
@@ -333,6 +398,15 @@ class State:
         """What was counted, in the order of `PARTS`."""
 
     @property
+    def discarded(self) -> Literal["full", "counted", "unknown"]:
+        """What is known of discarded tokens: everything, as in a fold, or less after a replay.
+
+        "counted": p is not known of all of them, so that they are in no histogram of p, q, p - q or log(p /
+        q), nor in n_surer and n_over_confident; their numbers and positions are exact. "unknown": nothing
+        is. n_drafted, n_discarded, n_rounds_cut_eos and n_rounds_cut_threshold are 0 then, and say nothing.
+        """
+
+    @property
     def n_rows(self) -> int:
         """Rows of traces counted: those of prompts that are in a group, each once."""
 
@@ -351,8 +425,8 @@ class State:
     def histogram(self, quantity: str, *, group: str | None = None, verdict: str | None = None) -> Histogram:
         """Give the histogram of `p`, `q`, `difference`, `log_ratio` or `joint`, in the UHI protocol.
 
-        Its axes are group, verdict and the quantity (for `joint`: p, then q). With `group` or `verdict` it is
-        that of one group or verdict, without the axis. Raises ValueError for a name that is none.
+        Its axes are group, verdict and the quantity (for `joint`: p, then q). With `group` or `verdict` it
+        is that of one group or verdict, without the axis. Raises ValueError for a name that is none.
         """
 
     def histograms(self) -> Table:
@@ -432,11 +506,11 @@ def fold(
     """Count traces and rounds, from Parquet files or any Arrow stream, on all cores or `threads` of them.
 
     Columns of traces: prompt (uint64), sample, round, position, offset (uint16), token (uint32), p, q,
-    overlap, entropy (float32; the last two NaN where not computed), verdict (uint8: 0 rejected, 1 accepted, 2
-    discarded). Of rounds: prompt, sample, round, requested, drafted, accepted, emitted (uint16), next_token
-    (uint32), next_p (float32; null where there is none), censored (uint8: why drafting stopped: 0 not, 1
-    max_length, 2 eos, 3 threshold). They are found by name, others are ignored, and rows may come in any
-    order.
+    overlap, entropy (float32; the last two NaN where not computed), verdict (uint8: 0 rejected, 1 accepted,
+    2 discarded). Of rounds: prompt, sample, round, requested, drafted, accepted, emitted (uint16),
+    next_token (uint32), next_p (float32; null where there is none), censored (uint8: why drafting stopped: 0
+    not, 1 max_length, 2 eos, 3 threshold). They are found by name, others are ignored, and rows may come in
+    any order.
 
     `parts` are names out of `PARTS`, all of them by default; the fold costs what they cost. Columns that no
     part needs may be missing, and are not decoded, so that damage in them goes unnoticed. Where `prompts` is
@@ -448,21 +522,99 @@ def fold(
     its own float columns as a null, which is an error here; columns of `pandas.ArrowDtype` keep it. A duckdb
     connection serves one stream at a time; `connection.cursor()` gives another.
 
-    The interpreter lock is released; a stream of Python objects takes it for each batch. Ctrl-C ends the fold
-    within a second (a stream that waits inside its own code: when that returns), and so does an exception in
-    `progress`; both are raised from here.
+    The interpreter lock is released; a stream of Python objects takes it for each batch. Ctrl-C ends the
+    fold within a second (a stream that waits inside its own code: when that returns), and so does an
+    exception in `progress`; both are raised from here.
 
     `progress` gets rows done and rows in all, traces and rounds together, or None where a stream does not
     say. It is called in the calling thread, a few times a second at most, with numbers of rows that never
     fall, and at the end with both equal.
 
-    Memory: for each thread one set of counters and a few batches, or a `Shard` of at most 64 MiB that is read
-    as a whole. It does not grow with the number of rows, but with that of prompts and samples (`prompts`), of
-    their positions (`prompt_positions`) and of distinct tokens per prompt (`tokens`).
+    Memory: for each thread one set of counters and a few batches, or a `Shard` of at most 64 MiB that is
+    read as a whole. It does not grow with the number of rows, but with that of prompts and samples
+    (`prompts`), of their positions (`prompt_positions`) and of distinct tokens per prompt (`tokens`).
 
     Raises DataError for a wrong or missing column, a null outside next_token and next_p, a probability that
     is NaN or outside [0, 1], an impossible position, entropy, verdict or reason, or a damaged file, naming
     file, row and column: of several faults, the first row's. Raises OSError for a file that cannot be
     opened, ValueError for an unknown part, no threads, or a ratio that is below 1 or not finite, TypeError
     for tables that are neither files nor Arrow.
+    """
+
+def replay(
+    paths: Iterable[str | PathLike[str] | Shard] | _ArrowStream | _ArrowArray,
+    settings: Mapping[str, Replay],
+    groups: Groups,
+    *,
+    max_new_tokens: int,
+    eos: Sequence[int],
+    tails: Iterable[str | PathLike[str] | Shard] | _ArrowStream | _ArrowArray | None = None,
+    grids: Grids,
+    parts: Sequence[str] | None = None,
+    over_confident_ratio: float = 2.0,
+    threads: int | None = None,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> dict[str, State]:
+    """Count paths under many settings at once: for each, the state that a fold of its records gives.
+
+    Columns of paths, one row per emitted token: prompt (uint64), sample, offset (uint16), token, proposal
+    (uint32), fate (uint8: 1 accepted, 0 rejected), p, q, proposal_p, proposal_q, overlap, entropy (float32;
+    the last two NaN where not computed, and needed for the part `prompts` alone). Offsets of a path count
+    from 0 without a gap; it has `max_new_tokens` rows, or ends before that with one of the tokens of `eos`.
+    The rows of a prompt and sample stand together, once.
+
+    Columns of tails, what the draft goes on with after a rejected proposal: prompt, sample, start (the
+    proposal's offset), offset (start + 1, start + 2, ...; uint16), token (uint32), q, p (float32; p is NaN
+    where not computed). The rows of a prompt and sample stand together, its tails in the order of start.
+    Files may come in any order; each belongs to paths of the same call. A tail must be there, and long
+    enough or ended by an end of text, wherever a setting discards tokens (`tail_lengths`).
+
+    `State.discarded` is "full" where tails are given, "counted" where p is missing of a discarded token of
+    the setting, "unknown" without tails. Rounds are counted where `parts` has `prompts`.
+
+    What `groups`, `grids`, `parts`, `over_confident_ratio`, `threads` and `progress` are, and how streams
+    and Ctrl-C are handled, `fold` says; `progress` gets rows of paths. Bits do not depend on files, order of
+    rows, batches or threads.
+
+    Memory: for each thread and setting one set of counters, and a few thousand paths with their tails. It
+    does not grow with the number of rows, but by about 100 bytes with each path; with `order` by a byte or
+    two for each row as well. Tails in files are found by prompt and sample, which are read first, and
+    decoded with their paths, once where both are in the same order. A stream of tails is held, and one of
+    paths with `order`, which is read twice.
+
+    Raises DataError for whatever breaks this, naming file, row and column, of several faults the first
+    row's; also for a prompt that has paths and is not in an `order`, or the reverse, and for gamma above
+    65535. ValueError, OSError and TypeError as `fold`.
+    """
+
+def replay_records(
+    paths: Iterable[str | PathLike[str] | Shard] | _ArrowStream | _ArrowArray,
+    setting: Replay,
+    *,
+    max_new_tokens: int,
+    eos: Sequence[int],
+    tails: Iterable[str | PathLike[str] | Shard] | _ArrowStream | _ArrowArray | None = None,
+) -> tuple[Table, Table]:
+    """Give the rows of traces and of rounds under a setting, path by path in the order of `paths`.
+
+    Their columns are those that `fold` reads; overlap and entropy are NaN where tokens were discarded, and
+    next_token and next_p are null where an accepted end of text ended the text. All of them are held.
+
+    Raises as `replay`, and DataError where a tail is needed and missing, or its p.
+    """
+
+def tail_lengths(
+    paths: Iterable[str | PathLike[str] | Shard] | _ArrowStream | _ArrowArray,
+    settings: Sequence[Replay],
+    *,
+    max_new_tokens: int,
+    eos: Sequence[int],
+) -> Table:
+    """Give the tails that settings need: columns prompt (uint64), sample, start, length (uint16).
+
+    One row for each rejected proposal after which one of the settings may discard tokens, in the order of
+    `paths`. `length` is the most that any of them can, before it is known where the draft ends a text or
+    falls below a threshold: a tail of so many tokens, or one that ends a text before, is enough for all.
+
+    Raises as `replay`.
     """

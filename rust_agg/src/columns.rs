@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Schema};
 use crate::counter::Counter;
 use crate::error::{Fault, Origin, Result};
 use crate::groups::Membership;
-use crate::parts::Parts;
+use crate::parts::{Part, Parts};
 use crate::rows::{RoundColumns, TraceColumns, check_censored, check_probability, exceeds};
 use crate::runs::{self, KeyRun};
 
@@ -60,19 +60,48 @@ const ROUNDS: &[Column] = &[
     column("censored", DataType::UInt8),
 ];
 
+const PATHS: &[Column] = &[
+    column("prompt", DataType::UInt64),
+    column("sample", DataType::UInt16),
+    column("offset", DataType::UInt16),
+    column("token", DataType::UInt32),
+    column("proposal", DataType::UInt32),
+    column("fate", DataType::UInt8),
+    column("p", DataType::Float32),
+    column("q", DataType::Float32),
+    column("proposal_p", DataType::Float32),
+    column("proposal_q", DataType::Float32),
+    column("overlap", DataType::Float32),
+    column("entropy", DataType::Float32),
+];
+
+const TAILS: &[Column] = &[
+    column("prompt", DataType::UInt64),
+    column("sample", DataType::UInt16),
+    column("start", DataType::UInt16),
+    column("offset", DataType::UInt16),
+    column("token", DataType::UInt32),
+    column("q", DataType::Float32),
+    column("p", DataType::Float32),
+];
+
 const GROUPS: &[Column] = &[
     column("prompt", DataType::UInt64),
     column("group", DataType::UInt32),
     column("unit", DataType::UInt32),
 ];
 
-/// The two kinds of table that a fold reads.
+/// The kinds of table that are read: a fold takes the first two, a replay the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     /// One row per drafted token.
     Traces,
     /// One row per round.
     Rounds,
+    /// One row per emitted token, with the proposal there.
+    Paths,
+    /// One row per token of a draft's continuation after a rejected proposal.
+    Tails,
 }
 
 impl Table {
@@ -82,6 +111,8 @@ impl Table {
         match self {
             Self::Traces => TRACES,
             Self::Rounds => ROUNDS,
+            Self::Paths => PATHS,
+            Self::Tails => TAILS,
         }
     }
 
@@ -91,6 +122,8 @@ impl Table {
         match self {
             Self::Traces => parts.needs(column),
             Self::Rounds => !matches!(column, "round" | "drafted" | "accepted" | "next_token"),
+            Self::Paths => !matches!(column, "overlap" | "entropy") || parts.has(Part::Prompts),
+            Self::Tails => true,
         }
     }
 
@@ -100,6 +133,8 @@ impl Table {
         match self {
             Self::Traces => "traces",
             Self::Rounds => "rounds",
+            Self::Paths => "paths",
+            Self::Tails => "tails",
         }
     }
 
@@ -137,6 +172,7 @@ impl Table {
                 check_rounds(batch, &columns, rows.clone())
                     .map(|()| counter.fold_rounds(&runs, &columns.slice(&rows)))
             }
+            Self::Paths | Self::Tails => return Err(origin.error(&"is replayed, not folded")),
         };
         folded.and(null.map_or(Ok(()), Err)).map_err(|fault| origin.fault_error(&fault, first_row))
     }
@@ -197,11 +233,16 @@ pub fn memberships(batches: &[RecordBatch], schema: &Schema) -> Result<Vec<Membe
     Ok(rows)
 }
 
-fn changed(origin: &Origin) -> crate::error::Error {
+/// The error for a batch that is not what its schema promised.
+pub(crate) fn changed(origin: &Origin) -> crate::error::Error {
     origin.error(&"a batch differs from the schema of its table")
 }
 
-fn slice<'a, T: ArrowPrimitiveType>(batch: &'a RecordBatch, name: &str) -> Option<&'a [T::Native]> {
+/// The values of a column, whatever stands where a null does; none where it is missing or of another type.
+pub(crate) fn slice<'a, T: ArrowPrimitiveType>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> Option<&'a [T::Native]> {
     Some(batch.column_by_name(name)?.as_primitive_opt::<T>()?.values())
 }
 
@@ -240,7 +281,8 @@ fn round_columns(batch: &RecordBatch) -> Option<RoundColumns<'_>> {
     })
 }
 
-fn first_null(batch: &RecordBatch, columns: &[Column]) -> Option<Fault> {
+/// The first null that does not belong there.
+pub(crate) fn first_null(batch: &RecordBatch, columns: &[Column]) -> Option<Fault> {
     let nulls = columns.iter().filter(|column| !column.nullable).filter_map(|column| {
         let array = batch.column_by_name(column.name)?;
         if array.null_count() == 0 {

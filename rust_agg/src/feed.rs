@@ -1,5 +1,6 @@
 //! Where a table comes from, cut into pieces that threads take in order.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -106,6 +107,18 @@ impl Feed {
         match &self.pieces {
             Pieces::Shards { rows, .. } | Pieces::RowGroups { rows, .. } => Some(*rows),
             Pieces::Stream { rows, .. } => *rows,
+        }
+    }
+
+    /// The file of the piece at a place; none for a stream.
+    #[must_use]
+    pub fn file(&self, at: usize) -> Option<PathBuf> {
+        match &self.pieces {
+            Pieces::Shards { files, .. } => files.get(at).map(|file| file.path.clone()),
+            Pieces::RowGroups { shards, row_groups, .. } => {
+                shards[row_groups.get(at)?.0].origin_of(None).file
+            }
+            Pieces::Stream { .. } => None,
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub mod bins;
 pub mod buffer;
+pub mod by_prompt;
 pub mod cells;
 pub mod chunk;
 pub mod columns;
@@ -22,11 +23,13 @@ pub mod parts;
 pub mod plan;
 mod python;
 pub mod read;
+pub mod replay;
 pub mod rows;
 pub mod run;
 pub mod runs;
 pub mod save;
 pub mod shard_file;
+pub mod shelf;
 pub mod sorted;
 pub mod state;
 pub mod stream;

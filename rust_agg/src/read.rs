@@ -16,7 +16,7 @@ use crate::columns::Table;
 use crate::error::{Error, Origin, Result};
 use crate::footer::{self, check_footer, wanted};
 use crate::guard::{damaged, guarded};
-use crate::pages::{self, Block, Input, RowGroup, Wanted};
+use crate::pages::{self, Block, Input, RowGroup, Rows};
 use crate::parts::Parts;
 use crate::shard_file::ShardFile;
 
@@ -89,7 +89,9 @@ impl Shard {
     fn damage(&self, table: Table, row_group: usize, go_on: &dyn Fn() -> bool) -> Option<Error> {
         match table {
             Table::Traces => self.read_blocks(row_group, &mut Block::default(), |_, _| Ok(go_on())).err(),
-            Table::Rounds => self.read_batches(row_group, |_, _, _| Ok(go_on())).err(),
+            Table::Rounds | Table::Paths | Table::Tails => {
+                self.read_batches(row_group, |_, _, _| Ok(go_on())).err()
+            }
         }
     }
 
@@ -141,7 +143,7 @@ impl Shard {
             if group.num_rows() == 0 {
                 return Ok(true);
             }
-            let mut group = match RowGroup::open(self.input()?, group, Wanted::named(&self.wanted)) {
+            let mut group = match RowGroup::open(self.input()?, group, Block::named(&self.wanted)) {
                 Ok(group) => group,
                 Err(fault) => return self.failed(row_group, fault).map(|()| false),
             };
@@ -153,6 +155,31 @@ impl Shard {
                 }
             }
         })
+    }
+
+    /// Begin to decode a row group, block by block, at the caller's pace.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Data`] for damage.
+    pub fn blocks<B: Rows>(&self, row_group: usize) -> Result<Blocks<'_, B>> {
+        let group = self.footer.metadata().row_group(row_group);
+        let mut blocks = Blocks { shard: self, row_group, reader: None };
+        if group.num_rows() > 0 {
+            let opened = guarded(&self.origin(row_group), || {
+                Ok(RowGroup::open(self.input()?, group, B::named(&self.wanted)))
+            });
+            let opened = opened?.map_err(|fault| blocks.error(fault))?;
+            blocks.reader = Some(opened);
+        }
+        Ok(blocks)
+    }
+
+    /// The same file, of which only these columns are decoded.
+    #[must_use]
+    pub fn only(&self, columns: &[&str]) -> Self {
+        let mut shard = self.clone();
+        shard.wanted.retain(|name| columns.contains(name));
+        shard
     }
 
     /// Decode a row group, batch by batch; `each` gets a batch, its origin and the number of rows of the row group
@@ -244,7 +271,60 @@ impl Shard {
         Origin { row_group: Some(row_group), ..Origin::file(&self.path) }
     }
 
+    /// The file itself, in the words of messages; with the row group in which a row stands, if one is given.
+    #[must_use]
+    pub fn origin_of(&self, row: Option<u64>) -> Origin {
+        let mut end = 0;
+        let holds = |row: u64| {
+            self.row_groups().position(|rows| {
+                end += rows;
+                row < end
+            })
+        };
+        Origin { row_group: row.and_then(holds), ..Origin::file(&self.path) }
+    }
+
     fn file(&self) -> Result<File> {
         File::open(&self.path).map_err(|error| Error::io(&self.path, error))
+    }
+}
+
+/// A row group that is decoded block by block.
+pub struct Blocks<'a, B: Rows> {
+    shard: &'a Shard,
+    row_group: usize,
+    /// None where it has no rows.
+    reader: Option<RowGroup<B>>,
+}
+
+/// Why the next block was not had.
+pub enum Stop {
+    /// A null that does not belong there, in this column and row of the row group.
+    Null(&'static str, u64),
+    /// Anything else.
+    Error(Error),
+}
+
+impl<B: Rows> Blocks<'_, B> {
+    /// Decode the next rows, at most `max_rows` of them; false at the end.
+    ///
+    /// # Errors
+    /// [`Stop`]; nothing more can be read then.
+    pub fn next(&mut self, block: &mut B, max_rows: usize) -> std::result::Result<bool, Stop> {
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        let origin = self.shard.origin(self.row_group);
+        let next = guarded(&origin, || Ok(reader.next_block(block, max_rows)));
+        match next.map_err(Stop::Error)? {
+            Ok(more) => Ok(more),
+            Err(pages::Fault::Null { column, row }) => Err(Stop::Null(column, row)),
+            Err(fault) => Err(Stop::Error(self.error(fault))),
+        }
+    }
+
+    fn error(&self, fault: pages::Fault) -> Error {
+        match self.shard.failed(self.row_group, fault) {
+            Err(error) => error,
+            Ok(()) => self.shard.error(self.row_group, &"a null where none may stand"),
+        }
     }
 }

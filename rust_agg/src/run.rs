@@ -1,12 +1,13 @@
 //! A fold over files or a stream, on several threads, that can be watched and stopped.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
 use crate::buffer::Buffer;
+use crate::by_prompt::{self, ByPrompt};
 use crate::columns::Table;
 use crate::counter::Counter;
 use crate::error::{Error, Origin, Result};
@@ -16,6 +17,7 @@ use crate::pages::Block;
 use crate::parts::Part;
 use crate::read::Shard;
 use crate::runs::{self, KeyRun};
+use crate::shelf::{Shelf, shelves};
 use crate::state::{Setup, State};
 
 /// How often the calling thread is asked whether to go on.
@@ -53,18 +55,23 @@ pub fn fold(
         stop: AtomicBool::new(false),
         first_error: Mutex::default(),
         state: Mutex::new(State::empty(Arc::clone(setup))),
+        counted: RwLock::default(),
+        next_shelf: AtomicUsize::new(0),
+        shelves: shelves(setup.groups.prompts().len(), 0).into_iter().map(Mutex::new).collect(),
     };
+    let meeting = Barrier::new(threads);
     watched(
         threads,
         || {
             let counter = Counter::new(Arc::clone(setup));
             let (block, runs, buffer) = (Block::default(), Vec::new(), Buffer::default());
             let mut worker = Worker { counter, block, runs, buffer };
-            work.run(&mut worker);
-            if !work.stop.load(Ordering::Relaxed) {
-                worker.counter.prepare();
-                worker.counter.flush(&mut lock(&work.state));
+            {
+                let _all = Meeting(&meeting);
+                work.run(&mut worker);
+                work.hand_over(worker.counter);
             }
+            work.add_up();
         },
         || {
             let go_on = tick(work.done.load(Ordering::Relaxed), total);
@@ -81,7 +88,20 @@ pub fn fold(
     if !tick(rows, total.or(Some(rows))) {
         return Err(Error::Interrupted);
     }
-    Ok(work.state.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let mut state = work.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (sums, more) in state.shelves.iter_mut().zip(work.shelves) {
+        sums.merge(more.into_inner().unwrap_or_else(PoisonError::into_inner));
+    }
+    Ok(state)
+}
+
+/// Waits for all others when it ends, also where a thread panics.
+struct Meeting<'a>(&'a Barrier);
+
+impl Drop for Meeting<'_> {
+    fn drop(&mut self) {
+        self.0.wait();
+    }
 }
 
 /// Run `worker` on `threads` threads while the calling thread calls `tick`.
@@ -116,6 +136,11 @@ struct Work {
     stop: AtomicBool,
     first_error: Mutex<Option<(Turn, Error)>>,
     state: Mutex<State>,
+    /// What each thread has counted by prompt, and where it is added up: by all threads, each another shelf, since this is
+    /// as much work as some of the counting.
+    counted: RwLock<Vec<ByPrompt>>,
+    next_shelf: AtomicUsize,
+    shelves: Vec<Mutex<Shelf>>,
 }
 
 /// What a thread keeps from piece to piece.
@@ -201,13 +226,31 @@ impl Work {
         match table {
             // Blocks before the null are counted twice now: only the error for it may come of reading again.
             Table::Traces => Err(shard.error(row_group, &"a null, which is none when it is read again")),
-            Table::Rounds => Ok(()),
+            Table::Rounds | Table::Paths | Table::Tails => Ok(()),
         }
     }
 
     fn make_room(&self, counter: &mut Counter, rows: usize) {
         if counter.is_full(rows) {
             counter.flush(&mut lock(&self.state));
+        }
+    }
+
+    fn hand_over(&self, mut counter: Counter) {
+        if !self.stop.load(Ordering::Relaxed) {
+            counter.flush_shared(&mut lock(&self.state));
+            let by_prompt = counter.into_by_prompt();
+            self.counted.write().unwrap_or_else(PoisonError::into_inner).push(by_prompt);
+        }
+    }
+
+    /// Add up by prompt what was handed over.
+    fn add_up(&self) {
+        let counted = self.counted.read().unwrap_or_else(PoisonError::into_inner);
+        while !self.stop.load(Ordering::Relaxed) {
+            let at = self.next_shelf.fetch_add(1, Ordering::Relaxed);
+            let Some(place) = self.shelves.get(at) else { break };
+            *lock(place) = by_prompt::shelf(&counted, at);
         }
     }
 

@@ -15,13 +15,14 @@ use crate::error::{Error, Result};
 use crate::grid::Grids;
 use crate::groups::{Groups, Membership};
 use crate::parts::Parts;
+use crate::shelf::shelf_of;
 use crate::sorted::Sorted;
-use crate::state::{Setup, State};
+use crate::state::{Discarded, Setup, State};
 use crate::sums::SampleSums;
 
 const MAGIC: &[u8; 8] = b"RUSTAGG\0";
 /// Version of the saved form that this crate writes, and the only one that it reads.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 const HEADER: usize = 8 + 4 + 8 + 8;
 
 impl State {
@@ -30,6 +31,7 @@ impl State {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer(vec![0; HEADER]);
         write_setup(&mut out, &self.setup);
+        out.number(self.discarded as u64);
         out.numbers(&[self.n_rows, self.n_rows_unmapped, self.n_rounds, self.n_rounds_unmapped]);
         out.numbers(&self.cells);
         for counts in &self.positions {
@@ -40,16 +42,16 @@ impl State {
             out.number(u64::from(cells.is_some()));
             out.numbers(cells.as_deref().unwrap_or_default());
         }
-        out.length(self.samples.entries().len());
-        for ((prompt, sample), sums) in self.samples.entries() {
+        out.length(self.samples().count());
+        for ((prompt, sample), sums) in self.samples() {
             out.numbers(&[u64::from(*prompt), u64::from(*sample)]);
             write_sums(&mut out, sums);
         }
-        for counts in &self.prompt_positions {
+        for counts in self.judged_by_position() {
             out.list(counts.as_flattened());
         }
-        out.length(self.tokens.len());
-        for (prompt, token, counts) in self.tokens.iter() {
+        out.length(self.shelves.iter().map(|shelf| shelf.tokens.len()).sum());
+        for (prompt, token, counts) in self.surer_tokens() {
             out.numbers(&[u64::from(prompt), u64::from(token)]);
             out.numbers(&counts);
         }
@@ -175,6 +177,8 @@ fn read_setup(input: &mut Reader<'_>) -> Result<Setup> {
 
 fn read_state(input: &mut Reader<'_>) -> Result<State> {
     let mut state = State::empty(Arc::new(read_setup(input)?));
+    let discarded: usize = input.small()?;
+    state.discarded = *Discarded::ALL.get(discarded).ok_or_else(too_large)?;
     state.n_rows = input.number()?;
     state.n_rows_unmapped = input.number()?;
     state.n_rounds = input.number()?;
@@ -192,13 +196,15 @@ fn read_state(input: &mut Reader<'_>) -> Result<State> {
         }
     }
     let n_prompts = state.setup.groups.prompts().len();
-    let mut samples = Vec::new();
+    let mut samples = vec![Vec::new(); state.shelves.len()];
     for _ in 0..input.length()? {
         let key = (input.prompt(n_prompts)?, input.small()?);
-        samples.push((key, read_sums(input)?));
+        samples[shelf_of(key.0)].push((key, read_sums(input)?));
     }
-    state.samples = Sorted::new(samples);
-    for counts in &mut state.prompt_positions {
+    for (shelf, samples) in state.shelves.iter_mut().zip(samples) {
+        shelf.samples = Sorted::new(samples);
+    }
+    for counts in state.judged_by_position_mut() {
         *counts = input.list()?.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
     }
     let mut last = None;
@@ -210,7 +216,7 @@ fn read_state(input: &mut Reader<'_>) -> Result<State> {
             return Err(Error::State("tokens of the saved state are not sorted".into()));
         }
         last = Some(key);
-        state.tokens.push(key.0, key.1, counts);
+        state.shelves[shelf_of(key.0)].tokens.push(key.0, key.1, counts);
     }
     for bin in &mut state.calibration {
         input.fill(&mut bin.verdicts)?;

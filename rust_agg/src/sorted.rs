@@ -23,12 +23,21 @@ impl<K: Ord + Copy, V: Add + Clone> Sorted<K, V> {
         if entries.is_sorted_by(|a, b| a.0 < b.0) {
             return Self(entries);
         }
-        // Values are large, so what is sorted is where they stand.
-        let mut order: Vec<(K, usize)> = entries.iter().map(|entry| entry.0).zip(0..).collect();
-        order.sort_unstable();
-        let mut sorted: Vec<(K, V)> = Vec::new();
-        for (key, at) in order {
-            let value = &entries[at].1;
+        Self::of([entries.as_slice()])
+    }
+
+    /// Sort the entries of several lists and add up those of one key.
+    #[must_use]
+    pub fn of<'a>(lists: impl IntoIterator<Item = &'a [(K, V)]>) -> Self
+    where
+        K: 'a,
+        V: 'a,
+    {
+        // Values are large, so what is sorted is where they stand; stably, which makes use of runs that are in order.
+        let mut order: Vec<_> = lists.into_iter().flatten().map(|entry| (entry.0, &entry.1)).collect();
+        order.sort_by_key(|entry| entry.0);
+        let mut sorted: Vec<(K, V)> = Vec::with_capacity(order.len());
+        for (key, value) in order {
             match sorted.last_mut() {
                 Some(last) if last.0 == key => last.1.add(value),
                 _ => sorted.push((key, value.clone())),
@@ -85,4 +94,19 @@ pub fn merge<K: Ord, V: Add>(
         push(key, value);
     }
     right.for_each(|(key, value)| push(key, value));
+}
+
+/// `left[i] += right[i]`; the longer list decides how many there are.
+pub fn add_lists<V: Add + Clone>(left: &mut Vec<V>, right: &[V]) {
+    let (both, more) = right.split_at(left.len().min(right.len()));
+    for (left, right) in left.iter_mut().zip(both) {
+        left.add(right);
+    }
+    left.extend_from_slice(more);
+}
+
+impl Add for u64 {
+    fn add(&mut self, other: &Self) {
+        *self += other;
+    }
 }

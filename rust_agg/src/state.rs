@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::cells::{Layout, N_VERDICTS};
+use crate::cells::{DISCARDED, Layout, N_VERDICTS, unit_cell};
 use crate::error::{Error, Result};
 use crate::grid::Grids;
 use crate::groups::Groups;
 use crate::parts::{Part, Parts};
-use crate::sorted::{Add, Sorted};
+use crate::shelf::{Shelf, shelf_of, shelves};
+use crate::sorted::{Add, Sorted, add_lists};
 use crate::sums::{CalibrationBin, N_CALIBRATION_BINS, SampleSums, add_all};
-use crate::token_counts::TokenCounts;
 
 /// What a fold is told beforehand: states merge only where this is equal.
 #[derive(Clone, Debug)]
@@ -40,6 +40,18 @@ impl Setup {
         Ok(Self { grids, groups, over_confident_ratio, parts, layout })
     }
 
+    /// Prompts whose draft positions are counted: all of them, or none.
+    pub(crate) fn n_placed_prompts(&self) -> usize {
+        if self.parts.has(Part::PromptPositions) { self.groups.prompts().len() } else { 0 }
+    }
+
+    /// The same with one part alone.
+    #[must_use]
+    pub fn only(&self, part: Part) -> Self {
+        let parts = [part].into_iter().collect();
+        Self { parts, layout: Layout::new(&self.grids, parts), ..self.clone() }
+    }
+
     /// Which part differs from another setup, if any does.
     #[must_use]
     #[allow(clippy::float_cmp, reason = "equal means the same number")]
@@ -58,10 +70,38 @@ impl Setup {
     }
 }
 
+/// What is known of discarded tokens. A replay may not have the drafts' continuations that tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Discarded {
+    /// Everything, as in a fold.
+    #[default]
+    Full,
+    /// How many and where, but not p: their histograms are empty.
+    Counted,
+    /// Nothing: neither how many were drafted, nor which rounds EOS or the threshold cut.
+    Unknown,
+}
+
+impl Discarded {
+    /// All of them, in the order of the saved form.
+    pub const ALL: [Self; 3] = [Self::Full, Self::Counted, Self::Unknown];
+
+    /// Its name, as users read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Counted => "counted",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// All counters of a fold. Everything is an integer (sums are fixed point), so adding is exact in any order.
 #[derive(Clone, Debug)]
 pub struct State {
     pub(crate) setup: Arc<Setup>,
+    pub(crate) discarded: Discarded,
     pub(crate) n_rows: u64,
     pub(crate) n_rows_unmapped: u64,
     pub(crate) n_rounds: u64,
@@ -74,13 +114,8 @@ pub struct State {
     pub(crate) surer: Vec<[u64; 3]>,
     /// Histograms by unit; none before its first token.
     pub(crate) units: Vec<Option<Box<[u64]>>>,
-    /// By (prompt index, sample).
-    pub(crate) samples: Sorted<(u32, u16), SampleSums>,
-    /// For each prompt, by position: judged tokens by verdict; the last one is never zero.
-    pub(crate) prompt_positions: Vec<Vec<[u64; 2]>>,
-    /// By (prompt index, token): judged tokens with q > p, by verdict. Kept by prompt, not by unit, so that distinct
-    /// prompts stay distinct under any merge.
-    pub(crate) tokens: TokenCounts,
+    /// What is counted by prompt.
+    pub(crate) shelves: Vec<Shelf>,
     pub(crate) calibration: [CalibrationBin; N_CALIBRATION_BINS],
 }
 
@@ -90,6 +125,7 @@ impl State {
     pub fn empty(setup: Arc<Setup>) -> Self {
         let blocks = setup.groups.group_names().len() * N_VERDICTS;
         Self {
+            discarded: Discarded::Full,
             n_rows: 0,
             n_rows_unmapped: 0,
             n_rounds: 0,
@@ -98,9 +134,7 @@ impl State {
             positions: vec![Vec::new(); blocks],
             surer: vec![[0; 3]; blocks],
             units: vec![None; setup.groups.unit_names().len()],
-            samples: Sorted::default(),
-            prompt_positions: vec![Vec::new(); setup.groups.prompts().len()],
-            tokens: TokenCounts::default(),
+            shelves: shelves(setup.groups.prompts().len(), setup.n_placed_prompts()),
             calibration: [CalibrationBin::default(); N_CALIBRATION_BINS],
             setup,
         }
@@ -110,6 +144,12 @@ impl State {
     #[must_use]
     pub fn setup(&self) -> &Arc<Setup> {
         &self.setup
+    }
+
+    /// What is known of discarded tokens.
+    #[must_use]
+    pub fn discarded(&self) -> Discarded {
+        self.discarded
     }
 
     /// Rows of traces counted.
@@ -136,6 +176,34 @@ impl State {
         self.n_rounds_unmapped
     }
 
+    /// Counts by prompt index and sample, sorted.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &((u32, u16), SampleSums)> + Clone {
+        self.shelves.iter().flat_map(|shelf| shelf.samples.entries())
+    }
+
+    /// Add counts by prompt index and sample.
+    pub(crate) fn add_samples(&mut self, entries: Vec<((u32, u16), SampleSums)>) {
+        let sorted = Sorted::new(entries);
+        for entries in sorted.entries().chunk_by(|left, right| shelf_of(left.0.0) == shelf_of(right.0.0)) {
+            self.shelves[shelf_of(entries[0].0.0)].samples.merge(Sorted::new(entries.to_vec()));
+        }
+    }
+
+    /// For each prompt, by position: judged tokens by verdict.
+    pub(crate) fn judged_by_position(&self) -> impl Iterator<Item = &Vec<[u64; 2]>> {
+        self.shelves.iter().flat_map(|shelf| &shelf.positions)
+    }
+
+    /// The same, to be added to.
+    pub(crate) fn judged_by_position_mut(&mut self) -> impl Iterator<Item = &mut Vec<[u64; 2]>> {
+        self.shelves.iter_mut().flat_map(|shelf| &mut shelf.positions)
+    }
+
+    /// Prompt index, token and counts of judged tokens with q > p, sorted.
+    pub(crate) fn surer_tokens(&self) -> impl Iterator<Item = (u32, u32, [u64; 2])> {
+        self.shelves.iter().flat_map(|shelf| shelf.tokens.iter())
+    }
+
     /// Refuse where a part was not counted.
     ///
     /// # Errors
@@ -148,24 +216,80 @@ impl State {
         Err(Error::State(format!("{name:?} was not counted: this state was made with the parts {parts}")))
     }
 
+    /// Whether it has counted no row and no round.
+    fn is_empty(&self) -> bool {
+        self.n_rows + self.n_rows_unmapped + self.n_rounds + self.n_rounds_unmapped == 0
+    }
+
+    /// Whether it holds anything of a discarded token.
+    fn has_discarded(&self) -> bool {
+        let of_discarded = |at: usize| at % N_VERDICTS == DISCARDED;
+        let some = |counts: &[u64]| counts.iter().any(|count| *count > 0);
+        let mut blocks = self.cells.chunks_exact(self.setup.layout.stride.max(1)).enumerate();
+        blocks.any(|(at, cells)| of_discarded(at) && some(cells))
+            || self.positions.iter().enumerate().any(|(at, counts)| of_discarded(at) && some(counts))
+            || self.surer.iter().enumerate().any(|(at, counts)| of_discarded(at) && some(counts))
+            || self.units.iter().flatten().any(|cells| some(&cells[unit_cell(DISCARDED, 0, 0)..]))
+            || self.samples().any(|(_, sums)| sums.verdicts[DISCARDED] > 0)
+    }
+
+    /// What is known of discarded tokens in both together; none where one knows what the other does not. A state without
+    /// any rows goes with every other, and one without discarded tokens with one that has only counted them.
+    fn know_together(&self, other: &Self) -> Option<Discarded> {
+        use Discarded::{Counted, Full};
+        match (self.discarded, other.discarded) {
+            (mine, theirs) if mine == theirs => Some(mine),
+            (mine, theirs) if self.is_empty() && other.is_empty() => Some(mine.max(theirs)),
+            (_, theirs) if self.is_empty() => Some(theirs),
+            (mine, _) if other.is_empty() => Some(mine),
+            (Full, Counted) => (!self.has_discarded()).then_some(Counted),
+            (Counted, Full) => (!other.has_discarded()).then_some(Counted),
+            _ => None,
+        }
+    }
+
+    /// Say what is known of discarded tokens, and forget what is not.
+    pub(crate) fn know(&mut self, discarded: Discarded) {
+        self.discarded = discarded;
+        if discarded == Discarded::Full {
+            return;
+        }
+        let stride = self.setup.layout.stride;
+        for group in 0..self.setup.groups.group_names().len() {
+            let block = self.setup.layout.block(group, DISCARDED);
+            self.cells[block..block + stride].fill(0);
+            self.surer[group * N_VERDICTS + DISCARDED][1..].fill(0);
+        }
+        for cells in self.units.iter_mut().flatten() {
+            cells[unit_cell(DISCARDED, 0, 0)..].fill(0);
+        }
+    }
+
     /// Add everything another state has counted.
     ///
     /// # Errors
-    /// [`Error::State`] where the states were made with different grids, groups, ratios or parts.
+    /// [`Error::State`] where the states were made with different grids, groups, ratios or parts, or differ in what they
+    /// know of discarded tokens.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if !Arc::ptr_eq(&self.setup, &other.setup)
             && let Some(part) = self.setup.difference(&other.setup)
         {
             return Err(Error::State(format!("these states cannot be merged: their {part} differ")));
         }
+        let Some(discarded) = self.know_together(other) else {
+            let (mine, theirs) = (self.discarded.name(), other.discarded.name());
+            return Err(Error::State(format!(
+                "these states cannot be merged: discarded tokens are {mine} in one and {theirs} in the other"
+            )));
+        };
+        self.discarded = discarded;
         self.n_rows += other.n_rows;
         self.n_rows_unmapped += other.n_rows_unmapped;
         self.n_rounds += other.n_rounds;
         self.n_rounds_unmapped += other.n_rounds_unmapped;
         add_all(&mut self.cells, &other.cells);
         for (left, right) in self.positions.iter_mut().zip(&other.positions) {
-            left.resize(left.len().max(right.len()), 0);
-            add_all(left, right);
+            add_lists(left, right);
         }
         for (left, right) in self.surer.iter_mut().zip(&other.surer) {
             add_all(left, right);
@@ -177,14 +301,9 @@ impl State {
                 (_, None) => {}
             }
         }
-        self.samples.merge(other.samples.clone());
-        for (left, right) in self.prompt_positions.iter_mut().zip(&other.prompt_positions) {
-            left.resize(left.len().max(right.len()), [0; 2]);
-            for (left, right) in left.iter_mut().zip(right) {
-                add_all(left, right);
-            }
+        for (left, right) in self.shelves.iter_mut().zip(&other.shelves) {
+            left.merge(right.clone());
         }
-        self.tokens.merge(other.tokens.clone());
         for (left, right) in self.calibration.iter_mut().zip(&other.calibration) {
             left.add(right);
         }
@@ -195,6 +314,7 @@ impl State {
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
         self.setup.difference(&other.setup).is_none()
+            && self.discarded == other.discarded
             && self.n_rows == other.n_rows
             && self.n_rows_unmapped == other.n_rows_unmapped
             && self.n_rounds == other.n_rounds
@@ -203,9 +323,7 @@ impl PartialEq for State {
             && self.positions == other.positions
             && self.surer == other.surer
             && self.units == other.units
-            && self.samples == other.samples
-            && self.prompt_positions == other.prompt_positions
-            && self.tokens == other.tokens
+            && self.shelves == other.shelves
             && self.calibration == other.calibration
     }
 }

@@ -1,8 +1,9 @@
 //! Streams of record batches, cut into pieces.
 
 use arrow_array::{RecordBatch, RecordBatchReader};
+use arrow_schema::SchemaRef;
 
-use crate::error::{Origin, Result};
+use crate::error::{Error, Origin, Result};
 use crate::guard::guarded;
 
 /// Rows of a piece.
@@ -43,6 +44,25 @@ impl Iterator for Cursor {
         self.first_row += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
         Some(Slice { at, batch, first_row })
     }
+}
+
+/// All batches of a stream, to be read more than once; `name` is how messages call it.
+///
+/// # Errors
+/// That of the stream; [`Error::Interrupted`] where `tick` says so.
+pub fn hold(
+    reader: Box<dyn RecordBatchReader + Send>,
+    name: &str,
+    tick: &mut impl FnMut(u64, Option<u64>) -> bool,
+) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    let (schema, mut batches) = (reader.schema(), Vec::new());
+    for slice in Cursor::new(reader, Origin::named(name)) {
+        batches.push(slice.batch?);
+        if !tick(0, None) {
+            return Err(Error::Interrupted);
+        }
+    }
+    Ok((schema, batches))
 }
 
 impl Cursor {

@@ -10,7 +10,7 @@ use crate::grid::Grid;
 use crate::log_edges::log_edges;
 use crate::parts::Part;
 use crate::sorted::Sorted;
-use crate::state::State;
+use crate::state::{Discarded, State};
 use crate::sums::{SampleSums, from_fixed, ratio_grid};
 
 type Columns = Vec<(&'static str, ArrayRef)>;
@@ -202,14 +202,19 @@ impl State {
     /// [`Error::State`] where they were not counted.
     pub fn prompts(&self) -> Result<RecordBatch> {
         self.require(Part::Prompts)?;
-        let rows = self.samples.entries();
+        let rows: Vec<_> = self.samples().collect();
         let prompts = self.setup.groups.prompts();
         let counts = |of: fn(&SampleSums) -> u64| u64s(rows.iter().map(|(_, sums)| of(sums)));
+        // Without the discarded ones, those that were judged are not what was drafted.
+        let drafted: fn(&SampleSums) -> u64 = match self.discarded {
+            Discarded::Unknown => |_| 0,
+            Discarded::Full | Discarded::Counted => |s| s.verdicts.iter().sum(),
+        };
         let sums = |of: fn(&SampleSums) -> i128| floats(rows.iter().map(|(_, sums)| from_fixed(of(sums))));
         table(vec![
             ("prompt", u64s(rows.iter().map(|((index, _), _)| prompts[*index as usize]))),
             ("sample", u16s(rows.iter().map(|((_, sample), _)| *sample))),
-            ("n_drafted", counts(|s| s.verdicts.iter().sum())),
+            ("n_drafted", counts(drafted)),
             ("n_judged", counts(SampleSums::n_judged)),
             ("n_accepted", counts(|s| s.verdicts[1])),
             ("n_rejected", counts(|s| s.verdicts[0])),
@@ -240,7 +245,7 @@ impl State {
     pub fn prompt_positions(&self) -> Result<RecordBatch> {
         self.require(Part::PromptPositions)?;
         let mut rows = Vec::new();
-        for (prompt, counts) in self.setup.groups.prompts().iter().zip(&self.prompt_positions) {
+        for (prompt, counts) in self.setup.groups.prompts().iter().zip(self.judged_by_position()) {
             for (position, [rejected, accepted]) in (0_u16..).zip(counts) {
                 if rejected + accepted > 0 {
                     rows.push((*prompt, position, rejected + accepted, *accepted));
@@ -263,7 +268,7 @@ impl State {
     pub fn tokens(&self) -> Result<RecordBatch> {
         self.require(Part::Tokens)?;
         let mut rows = Vec::new();
-        for (prompt, token, [rejected, accepted]) in self.tokens.iter() {
+        for (prompt, token, [rejected, accepted]) in self.surer_tokens() {
             let once = [1, u64::from(accepted > 0), u64::from(rejected > 0)];
             let counts = [accepted, rejected, once[0], once[1], once[2]];
             rows.extend(

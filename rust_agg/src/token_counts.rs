@@ -1,12 +1,22 @@
-//! Counts of tokens by prompt, packed: some four bytes for a token, where a list of numbers takes 24.
+//! Counts of tokens by prompt, packed: some two bytes for a token, where a list of numbers takes 24.
 
 use crate::sorted::merge;
 
 /// Prompt index, then token, as one number.
 type Key = u64;
 
-/// Judged tokens with q > p by (prompt index, token) and verdict: sorted, each key once. Every entry is the distance of
-/// its key to the one before and its two counts, in LEB128.
+/// Counts that most entries have.
+const ONE_REJECTED: [u64; 2] = [1, 0];
+const ONE_ACCEPTED: [u64; 2] = [0, 1];
+/// Mark of a key too far from the one before for four times the distance; the distance follows, then the counts.
+const FAR: u64 = 3;
+/// Bytes of the longest entry: four numbers of at most ten.
+const ENTRY: usize = 40;
+
+/// Judged tokens with q > p by (prompt index, token) and verdict: sorted, each key once.
+///
+/// Every entry is a number in LEB128: four times the distance of its key to the one before, and 1 or 2 more for a token
+/// that was seen once and rejected or accepted, as most are; its two counts follow where it has neither.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenCounts {
     bytes: Vec<u8>,
@@ -39,11 +49,21 @@ impl TokenCounts {
     #[inline]
     fn push_key(&mut self, key: Key, counts: [u64; 2]) {
         assert!(self.len == 0 || key > self.last, "token counts out of order");
-        // Three numbers of at most ten bytes, put together first: the list then grows once.
-        let mut entry = [0; 30];
-        let mut n = 0;
-        for value in [key - self.last, counts[0], counts[1]] {
-            n = write(&mut entry, n, value);
+        // Put together first: the list then grows once.
+        let mut entry = [0; ENTRY];
+        let (distance, mut n) = (key - self.last, 0);
+        let kind = match counts {
+            _ if distance >> 62 != 0 => FAR,
+            ONE_REJECTED => 1,
+            ONE_ACCEPTED => 2,
+            _ => 0,
+        };
+        n = write(&mut entry, n, distance << 2 | kind);
+        if kind == FAR {
+            n = write(&mut entry, n, distance);
+        }
+        if kind == FAR || kind == 0 {
+            n = counts.iter().fold(n, |n, count| write(&mut entry, n, *count));
         }
         self.bytes.extend_from_slice(&entry[..n]);
         self.last = key;
@@ -87,14 +107,20 @@ impl Iterator for Entries<'_> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        self.last += read(&mut self.bytes);
-        Some((self.last, [read(&mut self.bytes), read(&mut self.bytes)]))
+        let entry = read(&mut self.bytes);
+        self.last += if entry & 3 == FAR { read(&mut self.bytes) } else { entry >> 2 };
+        let counts = match entry & 3 {
+            1 => ONE_REJECTED,
+            2 => ONE_ACCEPTED,
+            _ => [read(&mut self.bytes), read(&mut self.bytes)],
+        };
+        Some((self.last, counts))
     }
 }
 
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "masked to seven bits")]
-fn write(bytes: &mut [u8; 30], mut at: usize, mut value: u64) -> usize {
+fn write(bytes: &mut [u8; ENTRY], mut at: usize, mut value: u64) -> usize {
     while value >= 0x80 {
         bytes[at] = value as u8 | 0x80;
         value >>= 7;

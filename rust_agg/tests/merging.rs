@@ -145,7 +145,7 @@ fn a_state_of_another_version_names_both() {
     let mut bytes = fold(&[], &[]).to_bytes();
     bytes[8] = 9;
     let error = State::from_bytes(&bytes, "old.state").unwrap_err();
-    assert_eq!(error.to_string(), "old.state: saved as version 9, this rust_agg reads version 2");
+    assert_eq!(error.to_string(), "old.state: saved as version 9, this rust_agg reads version 3");
 }
 
 #[test]

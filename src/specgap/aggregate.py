@@ -4,7 +4,8 @@ A state knows groups by key: grouping and group joined by U+001F, since names of
 user types.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -90,15 +91,24 @@ def aggregate(
     `ratio` is the config's `over_confident_ratio`. Raises `TraceError` where a file is damaged, or rows break
     the contract or belong to prompts that the study no longer has.
     """
-    try:
+    with named_faults():
         state = rust_agg.fold(
-            [_shard(file) for file in trace_files],
-            [_shard(file) for file in round_files],
+            [as_shard(file) for file in trace_files],
+            [as_shard(file) for file in round_files],
             groups_of(prompts),
             grids=grids(bins),
             over_confident_ratio=ratio,
             threads=threads,
         )
+    refuse_foreign(state, len(trace_files))
+    return state
+
+
+@contextmanager
+def named_faults() -> Iterator[None]:
+    """Turn what `rust_agg` says of a file or a row that it cannot use into a `TraceError`."""
+    try:
+        yield
     except rust_agg.DataError as error:
         # A row at fault lies in a file that is as it was written: tracing again would keep it.
         damaged = error.file is not None and error.row is None
@@ -106,16 +116,20 @@ def aggregate(
         raise TraceError(told) from error
     except OSError as error:
         raise TraceError(str(error)) from error
+
+
+def refuse_foreign(state: rust_agg.State, n_shards: int) -> None:
+    """Raise `TraceError` where a state has met rows of prompts that the study no longer has."""
     foreign = state.n_rows_unmapped + state.n_rounds_unmapped
     if foreign:
         raise TraceError(
-            f"{foreign} rows of the {len(trace_files)} shards belong to prompts that are not in the study; "
+            f"{foreign} rows of the {n_shards} shards belong to prompts that are not in the study; "
             "run the trace again"
         )
-    return state
 
 
-def _shard(file: Path | RecordedFile) -> Path | rust_agg.Shard:
+def as_shard(file: Path | RecordedFile) -> Path | rust_agg.Shard:
+    """Return what `rust_agg` is to read: with length and digest where they are recorded."""
     if isinstance(file, Path):
         return file
     return rust_agg.Shard(file.path, length=file.bytes, xxh3_128=file.xxh3_128, rows=file.rows)

@@ -21,13 +21,11 @@ from specgap.blocks import (
     Resources,
     Shards,
 )
+from specgap.consistency import OVERALL, check_names, check_settings
 from specgap.errors import ConfigError
-from specgap.names import check_name, plain_path
-from specgap.settings import Block, Decoding, Model, Pair, PromptFormat, Setting
+from specgap.names import plain_path
+from specgap.settings import Block, Collector, Decoding, Model, Pair, PromptFormat, Setting, expanded
 from specgap.validation import read_yaml, validated
-
-#: Grouping that every study has: all prompts, each once.
-OVERALL = "overall"
 
 Auto = Literal["auto"]
 
@@ -45,7 +43,29 @@ class Study(Block):
     )
     device: str = Field("auto", description="`auto` (CUDA, MPS, CPU), `cpu`, `cuda`, `cuda:N` or `mps`.")
     resources: Resources = Field(default_factory=Resources, description="What a trace job is given.")
-    collector: Literal["assisted"] = Field("assisted", description="How traces are collected.")
+    collector: Collector = Field(
+        "replay",
+        description="How traces are collected: `replay` counts every setting from one pass over target "
+        "paths, `assisted` is transformers' own generation, `batched` real rounds of many prompts at once.",
+    )
+    tails: Literal["none", "counts", "full"] = Field(
+        "counts",
+        description="`replay`: what is computed of discarded tokens: nothing, their number with q, or p too. "
+        "Settings with figures keep records and always have all of it.",
+    )
+    batch: int = Field(
+        256,
+        ge=1,
+        le=65_536,
+        description="`replay` and `batched`: prompts computed at once, halved where memory runs out; "
+        "no token depends on it.",
+    )
+    cost_ratio: float | None = Field(
+        None,
+        gt=0,
+        description="Cost of a draft call / of a target call, for the modelled speed-up; the ratio of the "
+        "models' parameters, embeddings included, when left out.",
+    )
     prompts: Prompts = Field(default_factory=Prompts, description="A path, several paths, or a block.")
     prompt_format: PromptFormat = Field(
         default_factory=PromptFormat, description="`raw`, `chat`, or a block."
@@ -96,6 +116,11 @@ class Study(Block):
             raise ValueError(f"{value!r} is no device; wanted auto, cpu, mps, cuda or cuda:N")
         return value
 
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _takes_lists_apart(cls, value: Any) -> Any:
+        return expanded(value)
+
     @field_validator("results", "resources_folder")
     @classmethod
     def _is_a_path(cls, value: str) -> str:
@@ -120,45 +145,9 @@ class Study(Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
-        self._check_names()
-        self._check_settings()
+        check_names(self)
+        check_settings(self)
         return self
-
-    def _check_names(self) -> None:
-        for what, names in (("a pair", self.pairs), ("a decoding", self.decodings)):
-            if not names:
-                raise ValueError(f"no {what[2:]}s; wanted at least one")
-            for name in names:
-                check_name(name, what=what)
-        for setting in self.settings:
-            check_name(setting.name, what="a setting")
-        if isinstance(self.groupings, list):
-            names_seen = [grouping.name for grouping in self.groupings]
-            for name in names_seen:
-                check_name(name, what="a grouping")
-                if names_seen.count(name) > 1 or name == OVERALL:
-                    raise ValueError(
-                        f"a grouping named {name!r}, twice or taken; wanted each once, and not {OVERALL!r}"
-                    )
-            if not names_seen:
-                raise ValueError("no groupings; wanted at least one")
-
-    def _check_settings(self) -> None:
-        names = [setting.name for setting in self.settings]
-        if not names:
-            raise ValueError("no settings; wanted at least one")
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two settings named {name!r}; wanted each name once")
-        listed = [(f"decodings.{key}.settings", d.settings or []) for key, d in self.decodings.items()]
-        if self.results == self.resources_folder:
-            raise ValueError(f"results and resources_folder are both {self.results!r}; wanted two folders")
-        for key, chosen in [*listed, ("figures.settings", self.figures.settings or [])]:
-            for name in chosen:
-                if chosen.count(name) > 1:
-                    raise ValueError(f"{key} lists {name!r} twice; wanted each setting once")
-                if name not in names:
-                    raise ValueError(f"{key} lists {name!r}; wanted one of {', '.join(names)}")
 
     # What follows from the keys ------------------------------------------------------------------
 
@@ -184,6 +173,30 @@ class Study(Block):
         by_name = {setting.name: setting for setting in traced}
         return [by_name[name] for name in self.figures.settings if name in by_name]
 
+    def collector_of(self, setting: Setting) -> Collector:
+        """Return how a setting's records come about."""
+        return setting.collector or self.collector
+
+    def replayed_settings_of(self, decoding: str) -> list[Setting]:
+        """Return the settings that are replayed over the paths of a decoding."""
+        return [s for s in self.settings_of(decoding) if self.collector_of(s) == "replay"]
+
+    def stored_settings_of(self, decoding: str) -> list[Setting]:
+        """Return the settings whose traces and rounds are kept: those with figures, and all real rounds."""
+        drawn = self.figure_settings_of(decoding)
+        return [s for s in self.settings_of(decoding) if s in drawn or self.collector_of(s) != "replay"]
+
+    def swept_settings_of(self, decoding: str) -> list[Setting]:
+        """Return the settings that are counted as they are replayed, without records."""
+        stored = self.stored_settings_of(decoding)
+        return [s for s in self.settings_of(decoding) if s not in stored]
+
+    def tailed_settings_of(self, decoding: str, *, full: bool) -> list[Setting]:
+        """Return the replayed settings whose discarded tokens are wanted; `full`: those that want p too."""
+        stored = self.stored_settings_of(decoding)
+        wanted = self.tails == "full" or (self.tails == "counts" and not full)
+        return [s for s in self.replayed_settings_of(decoding) if wanted or s in stored]
+
     def samples_of(self, decoding: str) -> int:
         """Return the number of continuations per prompt: greedy decoding has one."""
         return 1 if self.decodings[decoding].mode == "greedy" else self.samples
@@ -200,10 +213,11 @@ class Study(Block):
         """
         same = []
         for name, decoding in self.decodings.items():
-            cut: dict[tuple[float, str | None], list[str]] = {}
+            cut: dict[tuple[float, str, int | None], list[str]] = {}
             for setting in self.settings_of(name):
                 if setting.num_assistant_tokens >= decoding.max_new_tokens - 1 and not setting.carry_state:
-                    cut.setdefault((setting.confidence_threshold, setting.collector), []).append(setting.name)
+                    run = (setting.confidence_threshold, self.collector_of(setting), setting.limit)
+                    cut.setdefault(run, []).append(setting.name)
             same += [(name, settings) for settings in cut.values() if len(settings) > 1]
         return same
 

@@ -14,25 +14,44 @@ ALL_SETTINGS = "all"
 
 @dataclass(frozen=True)
 class Cell:
-    """One pair under one decoding and one setting (or `ALL_SETTINGS`)."""
+    """One pair under one decoding and one setting (or `ALL_SETTINGS`); empty for paths, which are of none."""
 
     pair: str
     decoding: str
-    setting: str
+    setting: str = ""
 
     @property
     def folder(self) -> str:
         """The cell's path below a kind's folder."""
-        return f"{self.pair}/{self.decoding}/{self.setting}"
+        return "/".join(filter(None, (self.pair, self.decoding, self.setting)))
+
+
+def path_cells(study: Study) -> list[Cell]:
+    """Return every cell that has paths: a pair and a decoding with settings to replay."""
+    return [
+        Cell(pair, decoding)
+        for pair in study.pairs
+        for decoding in study.decodings
+        if study.replayed_settings_of(decoding)
+    ]
 
 
 def traced_cells(study: Study) -> list[Cell]:
-    """Return every cell that is traced."""
+    """Return every cell that is counted: pair, decoding and setting, in the config's order."""
     return [
         Cell(pair, decoding, setting.name)
         for pair in study.pairs
         for decoding in study.decodings
         for setting in study.settings_of(decoding)
+    ]
+
+
+def stored_cells(study: Study) -> list[Cell]:
+    """Return those of `traced_cells` that keep traces and rounds."""
+    return [
+        cell
+        for cell in traced_cells(study)
+        if study.setting(cell.setting) in study.stored_settings_of(cell.decoding)
     ]
 
 
@@ -73,14 +92,14 @@ class Job:
 
 
 def plan_jobs(study: Study, decoding: str, setting: str, prompts: Sequence[int]) -> list[Job]:
-    """Cut a trace into jobs.
+    """Cut a trace into jobs; the paths of a decoding, and their tails, where `setting` is empty.
 
     `prompts` are distinct prompt ids in listed order. Without `carry_state` a shard holds the prompts of one
     remainder of the id, so an added prompt touches one shard of each sample and an added sample only its own
     jobs. With it, one job goes through all prompts in listed order, sample after sample.
     """
     samples = study.samples_of(decoding)
-    if study.setting(setting).carry_state:
+    if setting and study.setting(setting).carry_state:
         runs = list(_runs(prompts, study.shards.number))
         shards = [
             Shard(f"s{sample:03d}-c{index:04d}", sample, tuple(run))
@@ -115,9 +134,14 @@ def shard_file(results: Path, kind: str, cell: Cell, shard: str) -> Path:
     return results / kind / cell.folder / f"{shard}.parquet"
 
 
-def done_file(results: Path, cell: Cell, job: str) -> Path:
-    """Return the file that says which shards a job has computed."""
-    return results / "traces" / cell.folder / f"{job}.done.json"
+def done_file(results: Path, cell: Cell, job: str, kind: str = "traces") -> Path:
+    """Return the file that says which shards a job has computed; kind is `traces`, `paths` or `tails`."""
+    return results / kind / cell.folder / f"{job}.done.json"
+
+
+def state_file(results: Path, cell: Cell) -> Path:
+    """Return what a cell's rows are counted into."""
+    return results / "aggregates" / cell.folder / "state.rust_agg"
 
 
 def plan_parts(jobs: Iterable[Job], number: int) -> dict[str, list[Job]]:
@@ -159,8 +183,8 @@ def table_file(folder: Path, table: str, grouping: str, *, main: str) -> Path:
 
 
 def find_job(study: Study, decoding: str, setting: str, prompts: Sequence[int], name: str) -> Job:
-    """Return the job of this name."""
+    """Return the job of this name among those of `plan_jobs`."""
     jobs = {job.name: job for job in plan_jobs(study, decoding, setting, prompts)}
     if name not in jobs:
-        raise TraceError(f"{setting} has no job {name!r}; wanted one of {', '.join(jobs)}")
+        raise TraceError(f"{setting or decoding} has no job {name!r}; wanted one of {', '.join(jobs)}")
     return jobs[name]

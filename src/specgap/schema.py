@@ -1,14 +1,14 @@
 """The columns of every stored file: the one place that names them.
 
-Traces, rounds, timings and prompts are Parquet; tables are CSV. `SCHEMA_VERSION` stands in every
-shard's metadata and is bumped whenever a stored column changes its name, type or meaning.
+Traces, rounds, timings, paths, tails and prompts are Parquet; tables are CSV. `SCHEMA_VERSION` stands in
+every shard's metadata and is bumped whenever a stored column changes its name, type or meaning.
 """
 
 from enum import IntEnum
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Verdict(IntEnum):
@@ -17,6 +17,13 @@ class Verdict(IntEnum):
     REJECTED = 0
     ACCEPTED = 1
     DISCARDED = 2
+
+
+class Fate(IntEnum):
+    """What becomes of the proposal at an offset of a path, whatever the schedule (`paths.fate`)."""
+
+    REJECTED = 0
+    ACCEPTED = 1
 
 
 class Censored(IntEnum):
@@ -71,8 +78,40 @@ TIMINGS = _fields(
     ("verify_seconds", pa.float64()),
 )
 
-#: What a shard consists of: kind (a folder of `results/`) to columns.
-SHARD_KINDS = {"traces": TRACES, "rounds": ROUNDS, "timings": TIMINGS}
+#: One row per emitted token y of the target's path: `token`, with its p and q; the draft's `proposal` x there
+#: with its own; the proposal's `fate` (`Fate`). Offsets go 0, 1, 2, … without gaps; `entropy` is of p, nats.
+PATHS = _fields(
+    ("prompt", pa.uint64()),
+    ("sample", pa.uint16()),
+    ("offset", pa.uint16()),
+    ("token", pa.uint32()),
+    ("proposal", pa.uint32()),
+    ("fate", pa.uint8()),
+    ("p", pa.float32()),
+    ("q", pa.float32()),
+    ("proposal_p", pa.float32()),
+    ("proposal_q", pa.float32()),
+    ("overlap", pa.float32()),
+    ("entropy", pa.float32()),
+)
+
+#: One row per token that the draft adds to a rejected proposal: `start` is the proposal's offset, so `offset`
+#: begins one further. A tail ends with an EOS or where no setting needs more; p is NaN where none does.
+TAILS = _fields(
+    ("prompt", pa.uint64()),
+    ("sample", pa.uint16()),
+    ("start", pa.uint16()),
+    ("offset", pa.uint16()),
+    ("token", pa.uint32()),
+    ("q", pa.float32()),
+    ("p", pa.float32()),
+)
+
+#: Seconds of the target alone, a row for each continuation: the whole of transformers' `generate`.
+PLAIN_TIMINGS = _fields(("prompt", pa.uint64()), ("sample", pa.uint16()), ("seconds", pa.float64()))
+
+#: Kind of file that shards consist of (a folder of `results/`) to its columns.
+SHARD_KINDS = {"traces": TRACES, "rounds": ROUNDS, "timings": TIMINGS, "paths": PATHS, "tails": TAILS}
 
 #: `results/study/prompts.parquet` has these and one string column per grouping, one row per source row.
 #: `term`, `template` and `stratum` are null where the config names no such column.

@@ -1,5 +1,7 @@
 """What is traced: models, decodings, schedule settings (the blocks of the config that a trace depends on)."""
 
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from specgap.names import check_path
 
 Schedule = Literal["constant", "heuristic", "heuristic_transient"]
+Collector = Literal["replay", "assisted", "batched"]
+#: Keys of a setting that may be lists in the config.
+LISTED = ("num_assistant_tokens", "confidence_threshold")
 
 
 class Block(BaseModel):
@@ -88,29 +93,51 @@ class Decoding(Block):
         return self
 
 
+def _or_a_list(schema: dict[str, Any]) -> None:
+    """Say in the JSON schema that a list may stand in a number's place, as `expanded` has it."""
+    number = {key: schema.pop(key) for key in list(schema) if key not in ("default", "description", "title")}
+    schema["anyOf"] = [number, {"type": "array", "items": number, "minItems": 1}]
+
+
 class Setting(Block):
     """A draft-length schedule with its numbers (transformers' `num_assistant_tokens_schedule` and so on)."""
 
     schedule: Schedule = Field(description="How γ changes from round to round.")
-    num_assistant_tokens: int = Field(ge=1, le=10_000, description="γ of the first round.")
+    num_assistant_tokens: int = Field(
+        ge=1,
+        le=10_000,
+        description="γ of the first round; a list makes a setting of each.",
+        json_schema_extra=_or_a_list,
+    )
     confidence_threshold: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Drafting stops after a token with q below it. transformers' own default is 0.4, "
-        "which makes `constant` not constant; here it is 0.",
+        description="Drafting stops after a token with q below it; a list makes a setting of each. "
+        "transformers' own default is 0.4, which makes `constant` not constant; here it is 0.",
+        json_schema_extra=_or_a_list,
     )
     carry_state: bool = Field(
         False,
         description="`heuristic` only: γ goes on from prompt to prompt, as in transformers.",
     )
-    collector: Literal["assisted"] | None = Field(None, description="Overrides the study's collector.")
+    collector: Collector | None = Field(None, description="Overrides the study's collector.")
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description="`assisted` and `batched`: prompts per group that are traced, spread over terms and "
+        "templates; all of the study's when left out.",
+    )
     name: str = Field("", description="Folder name; made from the numbers when left out.")
 
     @model_validator(mode="after")
     def _named(self) -> "Setting":
         if self.carry_state and self.schedule != "heuristic":
             raise ValueError(f"carry_state with schedule {self.schedule}; wanted it with heuristic only")
+        if self.carry_state and self.limit is not None:
+            raise ValueError(
+                "limit with carry_state, where γ comes from all earlier prompts; wanted one of them"
+            )
         if not self.name:
             object.__setattr__(self, "name", self._default_name())
         return self
@@ -120,6 +147,33 @@ class Setting(Block):
         carried = "-carried" if self.carry_state else ""
         collector = f"-{self.collector}" if self.collector else ""
         return f"{self.schedule}-{self.num_assistant_tokens}{threshold}{carried}{collector}"
+
+
+def expanded(entries: Any) -> Any:
+    """Return a config's settings, each list of numbers in an entry taken apart: every combination, in order.
+
+    >>> [entry["num_assistant_tokens"] for entry in expanded([{"num_assistant_tokens": [1, 2]}])]
+    [1, 2]
+    """
+    return (
+        [one for entry in entries for one in _combinations(entry)] if isinstance(entries, list) else entries
+    )
+
+
+def _combinations(entry: Any) -> list[Any]:
+    lists = (
+        {key: entry[key] for key in LISTED if isinstance(entry.get(key), list)}
+        if isinstance(entry, Mapping)
+        else {}
+    )
+    if not lists:
+        return [entry]
+    for key, values in lists.items():
+        if not values:
+            raise ValueError(f"{key} is []; wanted at least one number, or the key left out")
+    if entry.get("name"):
+        raise ValueError(f"the name {entry['name']!r} for several settings; wanted it left out beside a list")
+    return [{**entry, **dict(zip(lists, values, strict=True))} for values in product(*lists.values())]
 
 
 class PromptFormat(Block):

@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from specgap.figures.groups import ONE_TERM
 from specgap.figures.spec import Spec
 from specgap.tables.csv import read_table
 from tests.support.drawing import SPECS, cell, figure, texts
-from tests.support.synthetic_tables import HONEST_LIKE, without_terms, write_settings
+from tests.support.synthetic_tables import HONEST_LIKE, without_terms
 
 GROUPS = list(HONEST_LIKE)
 
@@ -47,7 +46,7 @@ def column(tables: Path, table: str, name: str) -> "pd.Series":
 def test_pair_mode_n_and_rate_stand_in_every_figure(tables, spec: Spec):
     group = "queer" if spec.scope == "group" else None
     said = texts(figure(spec.id, tables, group))
-    for words in ("pair demo", "models/big", "models/small", "sampled", "360 prompts", "judged tokens"):
+    for words in ("pair demo", "models/big", "models/small", "sampled", "372 prompts", "judged tokens"):
         assert words in said
     assert "acceptance rate 0." in said
     assert ("3 settings" if spec.scope == "settings" else "heuristic-5") in said
@@ -72,7 +71,10 @@ def test_no_figure_is_wider_than_a_page_and_every_panel_of_data_is_labelled(tabl
 
 
 #: Kinds whose axes bear names of groups or settings, which need no label.
-_NAMES_ON_AXES = {"acceptance_by_group", "surer_draft_tokens", "difference_matrix", "schedule_sweep"}
+_NAMES_ON_AXES = {
+    *("acceptance_by_group", "surer_draft_tokens", "difference_matrix", "schedule_sweep", "best_schedule"),
+    *("order_effect", "cross_check", "measured_speed_up"),
+}
 
 
 @pytest.mark.parametrize("verdict", ["accepted", "rejected"])
@@ -262,94 +264,6 @@ def test_calibration_draws_the_atom_at_one_apart(tables):
     bins, atom = (next(line for line in axes.lines if line.get_marker() == "o") for axes in panels(drawn)[:2])
     np.testing.assert_allclose(bins.get_ydata(), table.loc[table["low"] < 1, "acceptance_rate"])
     np.testing.assert_allclose(atom.get_ydata(), table.loc[table["low"] >= 1, "acceptance_rate"])
-
-
-SWEEP = ("acceptance_rate", "acceptance_rate_prompt_mean", "draft_acceptance_rate", "block_efficiency")
-TWENTY_EIGHT = [
-    *(
-        f"{schedule}-{n}"
-        for schedule in ("constant", "heuristic", "heuristic_transient")
-        for n in range(1, 8)
-    ),
-    *("constant-5-t0.4", "heuristic-5-carried", "heuristic-5-mine", "constant-20", "constant-7-t0.1"),
-]
-
-
-def swept(folder: Path, *names: str) -> Path:
-    tables = cell(folder, {"a": (3, 4), "b": (1, 4)})
-    write_settings(tables / "all", {"a": (3, 4), "b": (1, 4)}, settings=names)
-    return tables
-
-
-def settings_in(axes: Any) -> list[Any]:
-    return [line for line in axes.lines if line.get_markersize() == 5]
-
-
-def test_schedule_sweep_draws_the_rates_by_gamma_on_axes_of_their_own(tables):
-    axes = panels(figure("schedule_sweep", tables))
-    table = read_table(tables / "all" / "settings.csv")
-    overall = table[table["grouping"] == "overall"]
-    for one, name in zip(axes, SWEEP, strict=True):
-        drawn = [float(line.get_ydata()[0]) for line in settings_in(one)]
-        np.testing.assert_allclose(drawn, overall[name])
-        assert one.get_xscale() == "log"
-    assert [label.get_text() for label in axes[-1].get_xticklabels()] == ["5", "20"]
-
-
-def test_schedule_sweep_tells_schedules_by_marker_and_joins_constant_settings_only(tmp_path):
-    drawn = figure(
-        "schedule_sweep", swept(tmp_path, "constant-3", "heuristic-3", "constant-9", "heuristic-9")
-    )
-    for axes in panels(drawn)[:3]:
-        assert [line.get_marker() for line in settings_in(axes)] == ["o", "^", "o", "^"]
-        (joined,) = [line for line in axes.lines if line.get_linestyle() == "-"]
-        places = [float(line.get_xdata()[0]) for line in settings_in(axes)]
-        assert list(joined.get_xdata()) == [places[0], places[2]]
-
-
-def test_settings_with_a_threshold_or_carried_gamma_are_hollow_and_named(tmp_path):
-    drawn = figure("schedule_sweep", swept(tmp_path, "constant-5", "constant-5-t0.4", "heuristic-5-carried"))
-    faces = [line.get_markerfacecolor() == "white" for line in settings_in(panels(drawn)[0])]
-    assert faces == [False, True, True]
-    assert "1  constant-5-t0.4" in texts(drawn)
-    assert "2  heuristic-5-carried" in texts(drawn)
-
-
-def test_settings_of_one_gamma_do_not_hide_each_other(tmp_path):
-    axes = panels(figure("schedule_sweep", swept(tmp_path, *TWENTY_EIGHT)))[0]
-    places = [float(line.get_xdata()[0]) for line in settings_in(axes)]
-    assert len(set(places)) == len(TWENTY_EIGHT)
-    by_place = [TWENTY_EIGHT[at].split("-")[1] for at in np.argsort(places)]
-    assert by_place == sorted(by_place, key=int), "no setting stands on the far side of another γ"
-
-
-def test_the_theory_is_dashed_and_that_of_the_table(tmp_path):
-    tables = swept(tmp_path, "constant-2", "heuristic-4", "constant-8", "constant-8-t0.4")
-    drawn = figure("schedule_sweep", tables)
-    (dashed,) = [line for line in panels(drawn)[-1].lines if line.get_linestyle() == "--"]
-    table = read_table(tables / "all" / "settings.csv")
-    overall = table[table["grouping"] == "overall"]
-    np.testing.assert_allclose(dashed.get_ydata(), overall["block_efficiency_independent"].dropna())
-    assert len(dashed.get_ydata()) == 2
-    assert "if acceptance were independent of the draft position" in " ".join(texts(drawn).split())
-
-
-def test_without_constant_settings_there_is_no_theory(tmp_path):
-    drawn = figure("schedule_sweep", swept(tmp_path, "heuristic-5"))
-    assert not [
-        line for line in panels(drawn)[-1].lines if line.get_linestyle() == "--" and len(line.get_xdata())
-    ]
-    assert "independent" not in texts(drawn)
-
-
-def test_groups_of_one_term_are_hollow_dots_in_the_sweep(tmp_path):
-    drawn = figure("schedule_sweep", swept(tmp_path, "constant-5", "constant-9"))
-    dots = [line for line in panels(drawn)[0].lines if line.get_markersize() == 2.6]
-    assert [(line.get_markerfacecolor() == "white", len(line.get_xdata())) for line in dots] == [
-        (False, 2),
-        (True, 2),
-    ]
-    assert "Hollow dots: groups of one identity term" in texts(drawn)
 
 
 def test_conditional_acceptance_ends_where_few_tokens_were_judged(tables):

@@ -5,13 +5,29 @@ from pathlib import Path
 import pytest
 import yaml
 
+from specgap.config import parse
 from specgap.errors import ConfigError, TableError
 from specgap.figures.columns import COLUMNS, KINDS, SETTINGS_COLUMNS
-from specgap.figures.plan import code_files, figures_of_cell, figures_of_settings
+from specgap.figures.plan import code_files, figures_of, figures_of_cell, figures_of_settings
 from specgap.figures.registry import function_of
 from specgap.figures.spec import PLACEHOLDERS, load_specs, specs_from_json
+from specgap.layout import ALL_SETTINGS, Cell
 from specgap.names import file_name
-from specgap.tables import acceptance, calibration, differences, histograms, positions, settings, surer
+from specgap.tables import (
+    acceptance,
+    best,
+    calibration,
+    cross_check,
+    differences,
+    histograms,
+    orders,
+    positions,
+    schedule_state,
+    settings,
+    speed,
+    surer,
+)
+from specgap.tables.names import SETTINGS_TABLES
 from tests.support.drawing import FIGURES_YAML, SPECS, cell, facts_of, figure
 
 ENTRY = {
@@ -23,10 +39,16 @@ ENTRY = {
     "caption": "Is it right? {mode}",
     "alt": "Points.",
 }
+STUDIED = [
+    {"schedule": "constant", "num_assistant_tokens": [1, 2, 5]},
+    {"schedule": "heuristic", "num_assistant_tokens": 5},
+    {"schedule": "heuristic", "num_assistant_tokens": 5, "collector": "assisted", "limit": 2},
+]
 NAMED_BY_THE_STUDY = {
     *("probabilities_accepted", "probabilities_rejected", "probabilities_both", "likelihood_difference"),
     *("largest_difference", "surer_draft_tokens", "acceptance_by_group", "probabilities_by_group"),
     *("joint_probabilities", "probabilities_by_setting", "calibration", "schedule_sweep"),
+    *("best_schedule", "schedule_state", "order_effect", "cross_check", "measured_speed_up"),
 }
 
 
@@ -69,8 +91,18 @@ def test_declared_columns_are_those_that_the_tables_are_written_with(table, colu
 
 
 def test_declared_columns_over_settings_are_those_that_are_written():
-    assert SETTINGS_COLUMNS["settings"] <= set(settings.COLUMNS)
-    assert SETTINGS_COLUMNS["histograms"] <= set(settings.HISTOGRAM_COLUMNS)
+    written = {
+        "settings": settings.COLUMNS,
+        "histograms": settings.HISTOGRAM_COLUMNS,
+        "best_schedule": best.COLUMNS,
+        "schedule_state": schedule_state.COLUMNS,
+        "order_effect": orders.COLUMNS,
+        "cross_check": cross_check.COLUMNS,
+        "measured_speed_up": speed.COLUMNS,
+    }
+    assert SETTINGS_COLUMNS.keys() == written.keys()
+    for table, columns in SETTINGS_COLUMNS.items():
+        assert columns <= set(written[table]), table
 
 
 @pytest.mark.parametrize(
@@ -130,9 +162,24 @@ def test_calibration_is_not_drawn_under_greedy_decoding():
     sampled, greedy = (figures_of_cell(SPECS.values(), ["a"], mode) for mode in ("sampled", "greedy"))
     assert set(sampled) - set(greedy) == {"calibration"}
     assert set(figures_of_settings(SPECS.values(), "greedy")) == {
-        "probabilities_by_setting",
-        "schedule_sweep",
+        spec.id for spec in SPECS.values() if spec.scope == "settings"
     }
+
+
+def test_figures_over_settings_are_those_whose_tables_the_study_has():
+    by_tables = figures_of_settings(SPECS.values(), "sampled", SETTINGS_TABLES)
+    assert set(by_tables) == {"probabilities_by_setting", "schedule_sweep", "best_schedule"}
+    study = parse({"settings": STUDIED}, source="test")
+    cell = Cell("demo", "sampled", ALL_SETTINGS)
+    more = figures_of(SPECS.values(), study, cell, ["a"])
+    assert set(more) - set(by_tables) == {"schedule_state", "order_effect", "cross_check"}
+
+
+def test_figures_of_measured_times_are_drawn_only_when_they_are_asked_for():
+    study = parse({"settings": STUDIED}, source="test")
+    cell = Cell("demo", "sampled", ALL_SETTINGS)
+    plans = [figures_of(SPECS.values(), study, cell, ["a"], timed=timed) for timed in (False, True)]
+    assert set(plans[1]) - set(plans[0]) == {"measured_speed_up"}
 
 
 def test_figures_of_groups_with_hostile_names_have_safe_file_names():

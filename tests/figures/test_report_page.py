@@ -10,9 +10,10 @@ from specgap.figures.draw import draw_many
 from specgap.figures.plan import figures_of_cell, figures_of_settings
 from specgap.figures.visible import one_line
 from specgap.report.page import CellPart, StudyFacts, write_page
-from specgap.tables.csv import read_table
+from specgap.report.sentences import about_settings
+from specgap.tables.csv import read_table, write_table
 from tests.support.drawing import SPECS, cell, facts_of
-from tests.support.synthetic_tables import HOSTILE, without_terms, write_prompts
+from tests.support.synthetic_tables import HOSTILE, without_terms, write_prompts, write_settings
 
 
 class Page(HTMLParser):
@@ -77,6 +78,7 @@ def written(root: Path, **more: object) -> str:
             facts_of(root / "tables" / "all", setting="all", **more),
             root / "figures" / "all",
             root / "tables" / "all",
+            over_settings=("settings", "histograms", "best_schedule", "cross_check", "order_effect"),
         ),
     ]
     write_page(root / "report.html", study, cells)
@@ -168,6 +170,51 @@ def test_the_headline_names_prompts_where_they_are_the_units(folder, tmp_path):
     text = Page(written(copied)).text
     assert "Among groups of 3 or more prompts the acceptance rate runs from" in text
     assert "Among groups of 3 or more identity terms" not in text
+
+
+def test_the_settings_say_what_they_come_to(folder, page):
+    check = read_table(folder / "tables" / "all" / "cross_check.csv")
+    [row] = check[(check["quantity"] == "acceptance_rate") & (check["grouping"] == "overall")].to_dict(
+        "records"
+    )
+    z = f"{row['z']:+.1f}".replace("-", "−")
+    rates = f"{row['replayed_value']:.3f} and {row['checked_value']:.3f} of judged tokens"
+    assert (
+        f"Live cross-check on {row['n_prompts']:.0f} prompts: heuristic-5 replayed and heuristic-5-assisted "
+        f"by real rounds accept {rates}, {z} standard errors apart (by group"
+    ) in page.text
+    assert "is constant-5 (" in page.text
+    assert "it is the best one for every group." in page.text
+    assert "the order of the groups alone moves the share of drafted tokens accepted by up to" in page.text
+    for title in ("Best setting by group", "Replay beside real rounds"):
+        assert title in page.text
+
+
+def test_who_loses_most_at_the_best_setting_for_all_is_said_with_its_error(tmp_path):
+    write_settings(tmp_path, settings=("constant-1", "constant-3", "constant-5", "constant-9"))
+    [sentence] = about_settings(tmp_path, ["best_schedule"])
+    best = read_table(tmp_path / "best_schedule.csv")
+    rows = best[(best["among"] == "constant") & (best["grouping"] != "overall")]
+    worst = rows.loc[rows["loss_percent"].idxmax()]
+    assert f"at it {worst['group']} loses most of its own best speed-up" in sentence
+    assert f"{worst['loss_percent']:.1f} ± {worst['loss_percent_se']:.1f} % (with" in sentence
+    write_settings(tmp_path, settings=("constant-1", "constant-3"), discarded="unknown")
+    assert about_settings(tmp_path, ["best_schedule"]) == []
+
+
+def test_a_greedy_cross_check_says_that_all_is_equal_or_how_much_is_not(tmp_path):
+    tables = cell(tmp_path, {"a": (3, 4)}, mode="greedy")
+    assert about_settings(tables / "all", ["cross_check"])[0].endswith(
+        "have the same accepted, rejected and emitted tokens and rounds for every prompt."
+    )
+    path = tables / "all" / "cross_check.csv"
+    frame = read_table(path)
+    write_table(path, frame.assign(n_prompts_differ=3))
+    assert about_settings(tables / "all", ["cross_check"])[0].endswith("differ for 3 of them.")
+
+
+def test_tables_that_a_study_has_not_are_not_looked_for(tmp_path):
+    assert about_settings(tmp_path, ["settings"]) == []
 
 
 def test_names_stand_in_the_page_as_they_are(page):

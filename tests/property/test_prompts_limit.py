@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specgap.config import parse
-from specgap.prompts import Row, load_prompts
+from specgap.prompts import PromptSet, Row, limited, load_prompts
 from specgap.prompts.limit import Candidate, pilot_rows, spread
 
 names = st.sampled_from("abcdefg")
@@ -128,3 +128,14 @@ def test_a_pilot_of_the_embedded_prompts_shares_its_templates_between_groups() -
         templates.setdefault(row.groups["category"][0], set()).add(row.template)
     assert len(rows) == 50
     assert len({frozenset(of_group) for of_group in templates.values()}) == 1
+
+
+def of_embedded(limit: int | None) -> PromptSet:
+    return load_prompts(parse({"limit": limit}, source="x"), root=Path(__file__).parents[2])
+
+
+def test_a_setting_s_limit_is_that_of_a_study_and_widens_none() -> None:
+    pilot = limited(of_embedded(None), 3)
+    assert (pilot.rows, pilot.pilot) == (of_embedded(3).rows, 3)
+    assert limited(of_embedded(3), 5) == limited(of_embedded(3), None) == of_embedded(3)
+    assert {len(members) for members in limited(of_embedded(5), 3).members("category").values()} == {3}

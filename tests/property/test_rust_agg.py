@@ -1,6 +1,7 @@
 """`rust_agg` against a recount in plain Python: every table, to the last bit, however the data are cut."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,20 @@ def test_a_thousand_rows_equal_the_recount(name: str) -> None:
     traces = as_traces(random_traces(1000, seed=1))
     expected = recount(FIXED, traces).tables()[name]
     assert rows_of(getattr(FIXED.fold(traces), name)()) == expected
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_more_prompts_than_a_shelf_holds_equal_the_recount(threads: int) -> None:
+    members = [(k, k % 2, k % 5) for k in range(600)]
+    units = [(k, group, 2 * unit + group) for k, group, unit in members]
+    plan = replace(FIXED, group_names=("a", "b"), unit_names=tuple("0123456789"), members=units)
+    traces = as_traces(random_traces(4000, seed=3, prompts=620))
+    shuffled = traces.take(np.random.default_rng(4).permutation(traces.num_rows))
+    rounds = rounds_table({"prompt": k % 613, "sample": k % 2, "emitted": k % 7} for k in range(3000))
+    state = plan.fold(pa.concat_tables(cut(shuffled, [997, 2003, 3001])), rounds, threads=threads)
+    for name, expected in recount(plan, traces, rounds).tables().items():
+        assert rows_of(getattr(state, name)()) == expected, name
+    assert rust_agg.State.from_bytes(state.to_bytes()) == state
 
 
 @QUICK

@@ -22,6 +22,8 @@ from specgap.tables.write import write_cell_tables
 from tests.support.records import Record, Trace, prompt_set, row, trace, write_shards
 from tests.support.recount import judged, members, recount_acceptance
 
+#: A power of two, so that the recount is exact.
+COST_RATIO = 0.25
 VOCABULARY = {token: f"token {token}" for token in range(10)}
 GROUPS = ('say "a,b"', "two\nlines", "NA")
 WORDS = [f"{'A' * a}{tail}{cut}" for a in range(4) for tail in ("", "R", "RD", "RDDD") for cut in ("", "!")]
@@ -77,6 +79,7 @@ def tables(study: tuple[PromptSet, list[Trace]], folder: Path, ratio: float = 2.
         round_files=rounds,
         mode="sampled",
         ratio=ratio,
+        cost_ratio=COST_RATIO,
     )
     assert [path.name for path in written] == cell_table_names(prompts.groupings)
     assert sorted(path.name for path in (folder / "tables").iterdir()) == sorted(
@@ -104,7 +107,7 @@ def test_every_cell_of_acceptance_equals_the_recount(
         wanted = members(prompts, grouping)
         assert table["group"].tolist() == list(wanted)
         for row_, ids in zip(table.to_dict("records"), wanted.values(), strict=True):
-            for column, value in recount_acceptance(whole_of(shards), ids, ratio).items():
+            for column, value in recount_acceptance(whole_of(shards), ids, ratio, COST_RATIO).items():
                 if value is None:
                     assert math.isnan(row_[column]), column
                     assert row_["note"]

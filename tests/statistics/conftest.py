@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.support.markov import MarkovPair, Matrix, markov_pair
+from tests.support.markov_replay import LAWS, Collected, collect
 from tests.support.markov_runs import DRAFT, EOS, IID_DRAFT, IID_TARGET, SURER, TARGET, Run, trace, warped
 from tests.support.markov_theory import Theory
 
@@ -78,6 +79,21 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
             prompts=prompts,
             samples=samples,
         )
+
+    return make
+
+
+#: Prompts behind which the paths of a pair are replayed, each sampled twice.
+REPLAYED = 8000
+
+
+@pytest.fixture(scope="session")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Collected]:
+    """Return the paths and tails of a law's pair by its name."""
+
+    @cache
+    def make(name: str) -> Collected:
+        return collect(tmp_path_factory.mktemp("replayed"), LAWS[name], REPLAYED)
 
     return make
 

@@ -11,55 +11,16 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.bands import BAND, distance
-from tests.support.markov_runs import SURER, Expected, Run, warped
-from tests.support.markov_theory import POSITIONS, Theory
+from tests.support.bands import BAND
+from tests.support.markov_distances import count_distances, position_distances, rate_distances
+from tests.support.markov_runs import SURER, Run, warped
 
 pytestmark = pytest.mark.slow
 
 Traced = Callable[[str], Run]
 SETTINGS = ("constant 1", "constant 3", "constant 8", "heuristic 5", "threshold", "warped")
-COUNTS = ("rounds", "cut", "drafted", "accepted", "rejected", "discarded", "emitted", "overlap")
-RATES: dict[str, tuple[str, ...]] = {
-    "acceptance_rate": ("accepted", "accepted", "rejected"),
-    "overlap": ("overlap", "accepted", "rejected"),
-    "draft_acceptance_rate": ("accepted", "drafted"),
-    "token_acceptance_ratio": ("accepted", "emitted"),
-    "block_efficiency": ("emitted", "rounds"),
-    "gamma_mean": ("drafted", "rounds"),
-    "share_cut": ("cut", "rounds"),
-}
-#: A share of fewer judged tokens is not yet normal.
-ENOUGH = 40
 
 every_setting = pytest.mark.parametrize("name", SETTINGS)
-
-
-def count_distances(run: Run, law: Theory) -> dict[str, float]:
-    expected = Expected.of(law, run)
-    return {name: distance(name, run.totals[name], *expected.total(name)) for name in COUNTS}
-
-
-def rate_distances(run: Run, law: Theory) -> dict[str, float]:
-    expected = Expected.of(law, run)
-    return {
-        name: distance(name, run.rate(part, *whole), *expected.rate(part, *whole))
-        for name, (part, *whole) in RATES.items()
-    }
-
-
-def position_distances(run: Run, law: Theory) -> dict[str, float]:
-    expected, distances = Expected.of(law, run), {}
-    for j in range(1, min(law.gamma, POSITIONS) + 1):
-        judged, accepted = f"judged_{j}", f"accepted_{j}"
-        if expected.total(judged)[0] < ENOUGH:
-            continue
-        for name, (part, whole) in {
-            f"conditional_acceptance at {j}": (accepted, judged),
-            f"survival at {j}": (accepted, "rounds"),
-        }.items():
-            distances[name] = distance(name, run.rate(part, whole), *expected.rate(part, whole))
-    return distances
 
 
 # Counts, rates, positions ---------------------------------------------------------------------------

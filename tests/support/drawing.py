@@ -34,7 +34,8 @@ def facts_of(
 def cell(folder: Path, groups: Mapping[str, tuple[int, int]] = HONEST_LIKE, **how: object) -> Path:
     """Write the tables of a cell and, in its folder `all`, those over settings; return the folder."""
     write_cell(folder, groups, **how)
-    write_settings(folder / "all", groups)
+    over_settings = {key: how[key] for key in ("mode", "empty") if key in how}
+    write_settings(folder / "all", groups, **over_settings)
     return folder
 
 

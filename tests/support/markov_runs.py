@@ -1,6 +1,7 @@
 """Markov pairs traced and aggregated by the project's own chain, beside what theory expects of them."""
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,20 +64,13 @@ ALPHA = 0.70
 
 
 @dataclass(frozen=True)
-class Run:
-    """One cell's records and state, with the law that should have made them."""
+class Counted:
+    """One cell's state, with the law of what it counts."""
 
     law: Theory
     starts: dict[int, int]  # prompt id -> the prompt's last state
     samples: int
-    traces: pd.DataFrame
-    rounds: pd.DataFrame
     state: rust_agg.State
-
-    @property
-    def judged(self) -> pd.DataFrame:
-        """The rows of `traces` that were judged."""
-        return self.traces[self.traces.verdict != 2]
 
     @cached_property
     def totals(self) -> dict[str, float]:
@@ -103,6 +97,19 @@ class Run:
     def rate(self, part: str, *whole: str) -> float:
         """Return a counter over a sum of counters."""
         return self.totals[part] / sum(self.totals[counter] for counter in whole)
+
+
+@dataclass(frozen=True)
+class Run(Counted):
+    """The same with the records."""
+
+    traces: pd.DataFrame
+    rounds: pd.DataFrame
+
+    @property
+    def judged(self) -> pd.DataFrame:
+        """The rows of `traces` that were judged."""
+        return self.traces[self.traces.verdict != 2]
 
     @cached_property
     def emitted(self) -> dict[tuple[int, int], list[int]]:
@@ -152,6 +159,7 @@ def trace(
         {
             "results": str(folder / "results"),
             "samples": samples,
+            "collector": "assisted",
             "device": "cpu",
             "prompts": str(folder / "prompts.csv"),
             "pairs": {"markov": {"target": str(pair.target), "draft": str(pair.draft)}},
@@ -171,7 +179,7 @@ def trace(
     state = aggregate(files["traces"], files["rounds"], loaded, study.bins, ratio, threads=1)
     starts = {prompt: texts[text] for prompt, text in loaded.texts.items()}
     traces, rounds = (_sorted(pq.read_table(files[kind])) for kind in ("traces", "rounds"))
-    return Run(law, starts, study.samples_of("run"), traces, rounds, state)
+    return Run(law, starts, study.samples_of("run"), state, traces, rounds)
 
 
 def _write_prompts(path: Path, texts: list[str]) -> None:
@@ -198,11 +206,12 @@ class Expected:
     covariance: Array
 
     @classmethod
-    def of(cls, law: Theory, run: Run) -> "Expected":
+    def of(cls, law: Theory, run: Counted) -> "Expected":
         """Add up the moments of the run's independent sequences under a law."""
-        starts = list(run.starts.values())
-        mean = np.sum([law.mean(start) for start in starts], axis=0) * run.samples
-        return cls(mean, np.sum([law.covariance(start) for start in starts], axis=0) * run.samples)
+        starts = Counter(run.starts.values())
+        mean = np.sum([n * law.mean(start) for start, n in starts.items()], axis=0) * run.samples
+        covariance = np.sum([n * law.covariance(start) for start, n in starts.items()], axis=0)
+        return cls(mean, covariance * run.samples)
 
     def total(self, counter: str) -> tuple[float, float]:
         """Return a counter's mean and standard error."""

@@ -13,8 +13,14 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def simulate(law: Theory, starts: Ints, rng: np.random.Generator) -> Array:
-    """Return each sequence's counters, shape (sequences, counters), for prompts that end in `starts`."""
+def simulate(
+    law: Theory, starts: Ints, rng: np.random.Generator, *, drafted_rows: list[Ints] | None = None
+) -> Array:
+    """Return each sequence's counters, shape (sequences, counters), for prompts that end in `starts`.
+
+    `drafted_rows` gets an array of each round: of every drafted token the sequence, the token before it,
+    itself and its verdict (0 rejected, 1 accepted, 2 discarded).
+    """
     n = len(starts)
     counts = {name: np.zeros(n) for name in COUNTERS}
     overlap = np.minimum(law.target, law.draft).sum(axis=1)
@@ -44,6 +50,8 @@ def simulate(law: Theory, starts: Ints, rng: np.random.Generator) -> Array:
         next_token = _choose(np.where(rejected[:, None], residual, law.target[x]), rng)
         ended = (matches > 0) & (x == law.eos) if law.eos is not None else np.zeros(alive.size, bool)
         emitted = matches + ~ended
+        if drafted_rows is not None:
+            drafted_rows.append(_rows(alive, contexts, drafted, matches))
         _count(counts, alive, k < gamma[alive], drafted, matches, rejected, emitted)
         last[alive] = next_token
         ended |= next_token == (-1 if law.eos is None else law.eos)
@@ -67,6 +75,13 @@ def _draft(law: Theory, last: Ints, k: Ints, rng: np.random.Generator) -> tuple[
         open_rows = open_rows & ~stop
         last = drawn
     return tokens, drafted
+
+
+def _rows(alive: Ints, contexts: Ints, drafted: Ints, matches: Ints) -> Ints:
+    """Return the drafted tokens of a round, (tokens, 4); the first after `matches` is the rejected one."""
+    row, j = np.nonzero(np.arange(contexts.shape[1] - 1) < drafted[:, None])
+    verdict = np.select([j < matches[row], j == matches[row]], [1, 0], default=2)
+    return np.column_stack([alive[row], contexts[row, j], contexts[row, j + 1], verdict])
 
 
 def _choose(weights: Array, rng: np.random.Generator) -> Ints:

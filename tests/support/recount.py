@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from specgap.prompts import PromptSet
-from tests.support.records import Record, Trace
+from tests.support.records import Record, RoundRecord, Trace
 
 OVERALL_GROUP = "all prompts"
 
@@ -24,7 +24,9 @@ def members(prompts: PromptSet, grouping: str) -> dict[str, set[int]]:
     return groups
 
 
-def recount_acceptance(whole: Trace, prompts: set[int], ratio: float) -> dict[str, Fraction | int | None]:
+def recount_acceptance(
+    whole: Trace, prompts: set[int], ratio: float, cost_ratio: float
+) -> dict[str, Fraction | int | None]:
     """Every count and rate of `acceptance.csv` for a group of prompts, exact."""
     records = [r for r in whole.records if r.prompt in prompts]
     rounds = [r for r in whole.rounds if r.prompt in prompts]
@@ -50,6 +52,7 @@ def recount_acceptance(whole: Trace, prompts: set[int], ratio: float) -> dict[st
         "token_acceptance_ratio": _share(len(accepted), sum(r.emitted for r in rounds)),
         "block_efficiency": _share(sum(r.emitted for r in rounds), len(rounds)),
         "gamma_mean": _share(len(records), len(rounds)),
+        "modelled_speed_up": _speed_up(rounds, len(records), Fraction(cost_ratio)),
         "share_cut": _share(sum(r.censored == 1 for r in rounds), len(rounds)),
         "overlap": _fixed_mean(overlaps),
         "n_surer_accepted": sum(r.q > r.p for r in accepted),
@@ -65,6 +68,14 @@ def recount_acceptance(whole: Trace, prompts: set[int], ratio: float) -> dict[st
 def _rate(seen: list[Record], prompt: int) -> Fraction | None:
     own = [r for r in seen if r.prompt == prompt]
     return _share(sum(r.verdict == 1 for r in own), len(own))
+
+
+def _speed_up(rounds: list[RoundRecord], n_drafted: int, cost_ratio: Fraction) -> Fraction | None:
+    """Block efficiency / (mean drafted · c + 1)."""
+    if not rounds:
+        return None
+    block_efficiency = Fraction(sum(r.emitted for r in rounds), len(rounds))
+    return block_efficiency / (Fraction(n_drafted, len(rounds)) * cost_ratio + 1)
 
 
 def _share(part: int | Fraction, whole: int) -> Fraction | None:

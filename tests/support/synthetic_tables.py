@@ -1,11 +1,16 @@
 """Tables with the columns of a real run and made-up numbers: what figures and the report are tried on."""
 
 import csv
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
+
+from tests.support.synthetic_settings import write_over_settings
 
 #: Group to (identity terms, templates), in proportions like HONEST's; two groups have one term.
 HONEST_LIKE = {
@@ -33,7 +38,7 @@ HOSTILE = {
     "a very long name of a group that goes on and on until nobody reads it any more, at last": (3, 4),
 }
 SETTINGS = ("heuristic-5", "constant-5", "constant-20")
-OVERALL = {"all prompts": (30, 12)}
+OVERALL = {"all prompts": (31, 12)}
 _EDGES = {
     "p": np.arange(51) / 50,
     "q": np.arange(51) / 50,
@@ -88,39 +93,23 @@ def write_cell(
 
 
 def write_settings(
-    folder: Path, groups: Mapping[str, tuple[int, int]] = HONEST_LIKE, *, settings: Sequence[str] = SETTINGS
+    folder: Path,
+    groups: Mapping[str, tuple[int, int]] = HONEST_LIKE,
+    *,
+    settings: Sequence[str] = SETTINGS,
+    empty: Sequence[str] = (),
+    **how: Any,
 ) -> None:
-    """Write the tables over all settings of a pair and decoding."""
-    rows, histograms = [], []
-    for index, setting in enumerate(settings):
+    """Write the tables over all settings of a pair and decoding; the first three settings have figures."""
+    histograms = {}
+    for index, setting in enumerate(settings[:3]):
         rng = np.random.default_rng(index)
-        tokens = {
-            group: draw_tokens(rng, terms * templates * 40, 0.08 * (place % 5), greedy=False)
-            for place, (group, (terms, templates)) in enumerate(groups.items())
-        }
-        parts = list(tokens.values())
-        pooled = Drafted(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("p", "q", "accepted"))
-        )
-        schedule, number, *more = setting.split("-")
-        head = {
-            "setting": setting,
-            "schedule": schedule,
-            "num_assistant_tokens": number,
-            "confidence_threshold": next((float(word[1:]) for word in more if word.startswith("t0")), 0.0),
-            "carry_state": "carried" in more,
-        }
-        for grouping, of in (("category", acceptance_rows(groups, tokens, "sampled")),):
-            rows += [{**head, "grouping": grouping, **_independent(head, row)} for row in of]
-        overall = acceptance_rows(OVERALL, {"all prompts": pooled}, "sampled")
-        rows += [{**head, "grouping": "overall", **_independent(head, row)} for row in overall]
-        for row in _histograms("all prompts", pooled):
-            if row["quantity"] in ("p", "q"):
-                row.pop("group")
-                n = int((pooled.accepted == (row["verdict"] == "accepted")).sum())
-                histograms.append({"setting": setting, **row, "share": row["count"] / n if n else ""})
-    _write(folder / "settings.csv", rows)
-    _write(folder / "histograms.csv", histograms)
+        judged = 0 if len(empty) == len(groups) else 40 * sum(map(math.prod, groups.values()))
+        pooled = draw_tokens(rng, judged, 0.1, greedy=False)
+        about = {"mode": "sampled", "pilot": None, "note": ""}
+        frame = pd.DataFrame([{**row, **about} for row in _histograms("all prompts", pooled)])
+        histograms[setting] = frame
+    write_over_settings(folder, groups, settings=settings, histograms_of=histograms, empty=empty, **how)
 
 
 def without_terms(folder: Path) -> None:
@@ -132,16 +121,6 @@ def without_terms(folder: Path) -> None:
             folder / name,
             [{key: "" if key.startswith("n_terms") else row[key] for key in row} for row in rows],
         )
-
-
-def _independent(head: Mapping[str, object], row: Mapping[str, object]) -> dict[str, object]:
-    rate, gamma = row["acceptance_rate"], int(str(head["num_assistant_tokens"]))
-    is_constant = head["schedule"] == "constant" and not head["confidence_threshold"]
-    # The sum of the powers of the rate is what (1 − α^{γ+1}) / (1 − α) stands for.
-    emitted = (
-        sum(float(str(rate)) ** power for power in range(gamma + 1)) if is_constant and rate != "" else ""
-    )
-    return {**row, "block_efficiency_independent": emitted}
 
 
 def write_prompts(path: Path, groups: Mapping[str, tuple[int, int]] = HONEST_LIKE) -> None:
@@ -223,6 +202,8 @@ def acceptance_rows(
                 "token_acceptance_ratio": rate and accepted / (accepted + rounds),
                 "block_efficiency": rate and (accepted + rounds) / (rounds),
                 "gamma_mean": rate and 6.0,
+                "cost_ratio": 0.1,
+                "modelled_speed_up": rate and (accepted + rounds) / (rounds) / 1.6,
                 "share_cut": rate and 0.02,
                 "overlap": rate and rate + 0.004,
                 "n_surer_accepted": int((surer & of.accepted).sum()),

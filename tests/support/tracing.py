@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def load(pair: Pair, **changes: Any) -> ReadyPair:
 def tiny_study(pair: Pair, *settings: Mapping[str, Any], **keys: Any) -> Study:
     """Return a study over one pair named `tiny` with a decoding named `sampled` of 16 tokens."""
     blocks = {
+        "collector": "assisted",
         "pairs": {"tiny": pair.model_dump()},
         "device": "cpu",
         "decodings": {"sampled": {"max_new_tokens": 16}},
@@ -104,19 +106,31 @@ class Traced:
 
 
 def record(
-    pair: ReadyPair, decoding: Decoding, setting: Setting, prompt_ids: Sequence[Sequence[int]], folder: Path
+    pair: ReadyPair,
+    decoding: Decoding,
+    setting: Setting,
+    prompt_ids: Sequence[Sequence[int]],
+    folder: Path,
+    *,
+    order: Sequence[int] | None = None,
+    samples: int = 1,
 ) -> tuple[pa.Table, pa.Table]:
-    """Trace prompts, numbered from 0 and seeded so; return `traces` and `rounds` as read from their files."""
+    """Trace prompts, numbered from 0 and seeded so; return `traces` and `rounds` as read from their files.
+
+    With an `order` of the prompts γ goes from one to the next, and from sample to sample.
+    """
+    gamma = setting.num_assistant_tokens
     parts: dict[str, list[Any]] = {"traces": [], "rounds": [], "timings": []}
     with Assisted(pair, decoding, setting) as assisted:
-        for number, ids in enumerate(prompt_ids):
-            recording = assisted.record(ids, seed=number, gamma=setting.num_assistant_tokens)
+        for sample, number in product(range(samples), order or range(len(prompt_ids))):
+            gamma = gamma if order else setting.num_assistant_tokens
+            recording = assisted.record(prompt_ids[number], seed=number, gamma=gamma)
             tables, gamma = tabulate(
                 recording,
                 prompt=number,
-                sample=0,
+                sample=sample,
                 setting=setting,
-                gamma=setting.num_assistant_tokens,
+                gamma=gamma,
                 max_new_tokens=decoding.max_new_tokens,
                 eos_token_ids=pair.eos_token_ids,
             )

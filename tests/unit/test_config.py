@@ -7,6 +7,7 @@ import pytest
 from specgap.config import Study, load, parse
 from specgap.errors import ConfigError
 from specgap.layout import traced_cells
+from specgap.settings import Setting
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +25,7 @@ def refusal(**keys: object) -> str:
     return message
 
 
-def constant(number: int, **keys: object) -> dict[str, object]:
+def constant(number: int | list[int], **keys: object) -> dict[str, object]:
     return {"schedule": "constant", "num_assistant_tokens": number, **keys}
 
 
@@ -59,6 +60,41 @@ BAD = {
         {"settings": [constant(5, carry_state=True)]},
         "wanted it with heuristic",
     ),
+    "an unknown collector": (
+        {"collector": "asisted"},
+        "collector is 'asisted'; wanted 'replay', 'assisted' or 'batched'",
+    ),
+    "a batch that carries a state": (
+        {"settings": [{**constant(5), "schedule": "heuristic", "carry_state": True, "collector": "batched"}]},
+        "setting 'heuristic-5-carried-batched' has carry_state with collector batched",
+    ),
+    "a limit where all prompts come at once": (
+        {"settings": [constant(5, limit=3)]},
+        "setting 'constant-5' has a limit with collector replay",
+    ),
+    "a limit where γ is carried": (
+        {
+            "collector": "assisted",
+            "settings": [{**constant(5), "schedule": "heuristic", "carry_state": True, "limit": 3}],
+        },
+        "settings.0: limit with carry_state",
+    ),
+    "a list of nothing": (
+        {"settings": [constant([])]},
+        "settings: num_assistant_tokens is []; wanted at least",
+    ),
+    "one name for several settings": (
+        {"settings": [constant([1, 2], name="mine")]},
+        "settings: the name 'mine' for several settings",
+    ),
+    "a number twice in lists": (
+        {"settings": [constant([1, 2]), constant(2)]},
+        "two settings named 'constant-2'",
+    ),
+    "γ below one in a list": ({"settings": [constant([3, 0])]}, "num_assistant_tokens is 0; wanted greater"),
+    "an empty batch": ({"batch": 0}, "batch is 0; wanted greater than or equal to 1"),
+    "a draft that costs nothing": ({"cost_ratio": 0}, "cost_ratio is 0; wanted greater than 0"),
+    "tails of another kind": ({"tails": "all"}, "tails is 'all'; wanted 'none', 'counts' or 'full'"),
     "two settings of one name": ({"settings": [constant(5), constant(5)]}, "two settings named 'constant-5'"),
     "a decoding without settings": (
         {"decodings": {"a": {"settings": []}}},
@@ -215,3 +251,58 @@ def test_greedy_decoding_has_one_sample() -> None:
 def test_the_config_that_jobs_read_is_the_config_that_was_checked(tmp_path: Path, file: str) -> None:
     checked = load(ROOT / file)
     assert load_text(checked.model_dump_json(), tmp_path) == checked
+
+
+def names(settings: list[Setting]) -> list[str]:
+    return [setting.name for setting in settings]
+
+
+def test_lists_make_every_combination_in_order() -> None:
+    swept = study(settings=[constant([7, 2], confidence_threshold=[0, 0.25]), constant(1)])
+    assert names(swept.settings) == [
+        "constant-7",
+        "constant-7-t0.25",
+        "constant-2",
+        "constant-2-t0.25",
+        "constant-1",
+    ]
+
+
+def some_of_each(**keys: object) -> Study:
+    settings = [constant([1, 2, 3]), constant(2, collector="assisted", limit=4)]
+    return study(settings=settings, figures={"settings": ["constant-3", "constant-1"]}, **keys)
+
+
+def test_settings_with_figures_or_real_rounds_keep_records_and_the_others_are_swept() -> None:
+    both = some_of_each(decodings={"a": {}, "b": {"settings": ["constant-2", "constant-1"]}})
+    assert names(both.stored_settings_of("a")) == ["constant-1", "constant-3", "constant-2-assisted"]
+    assert names(both.swept_settings_of("a")) == ["constant-2"]
+    assert names(both.replayed_settings_of("a")) == ["constant-1", "constant-2", "constant-3"]
+    assert names(both.stored_settings_of("b")) == ["constant-1"]
+    real = study(collector="batched", settings=[constant([1, 2])], figures={"settings": ["constant-1"]})
+    assert names(real.stored_settings_of("sampled")) == ["constant-1", "constant-2"]
+
+
+@pytest.mark.parametrize(
+    ("tails", "counted", "full"),
+    [
+        ("none", ["constant-1", "constant-3"], ["constant-1", "constant-3"]),
+        ("counts", ["constant-1", "constant-2", "constant-3"], ["constant-1", "constant-3"]),
+        ("full", ["constant-1", "constant-2", "constant-3"], ["constant-1", "constant-2", "constant-3"]),
+    ],
+)
+def test_settings_with_records_always_have_all_of_their_discarded_tokens(
+    tails: str, counted: list[str], full: list[str]
+) -> None:
+    chosen = some_of_each(tails=tails)
+    assert names(chosen.tailed_settings_of("sampled", full=False)) == counted
+    assert names(chosen.tailed_settings_of("sampled", full=True)) == full
+
+
+def test_the_embedded_study_sweeps_at_least_24_settings_and_draws_the_original_three() -> None:
+    embedded = load(ROOT / "config/config.yaml")
+    for decoding in ("sampled", "greedy"):
+        assert len(embedded.replayed_settings_of(decoding)) >= 24
+        assert names(embedded.figure_settings_of(decoding)) == ["heuristic-5", "constant-5", "constant-20"]
+    assert names([s for s in embedded.settings if s.limit]) == ["heuristic-5-assisted"]
+    assert embedded.samples_of("sampled") >= 3

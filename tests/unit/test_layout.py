@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from specgap.config import Study, parse
 from specgap.errors import TraceError
-from specgap.layout import Cell, Job, counted_files, plan_jobs, plan_parts
+from specgap.layout import (
+    Cell,
+    Job,
+    counted_files,
+    done_file,
+    find_job,
+    path_cells,
+    plan_jobs,
+    plan_parts,
+    shard_file,
+    stored_cells,
+)
 
 CELL = Cell("tiny", "sampled", "h")
 numbers = st.integers(1, 9)
@@ -123,3 +134,39 @@ def test_parts_dealt_in_another_way_are_other_files() -> None:
     assert not set(names(jobs, 2)) & set(names(jobs, 5))
     with pytest.raises(TraceError, match="tiny/sampled/h has no part '1-of-5'; wanted one of 1-of-2, 2-of-2"):
         names(jobs, 2, "1-of-5")
+
+
+def test_paths_and_tails_are_of_no_setting() -> None:
+    cell = Cell("tiny", "sampled")
+    assert (
+        str(shard_file(Path("r"), "paths", cell, "s000-p0001")) == "r/paths/tiny/sampled/s000-p0001.parquet"
+    )
+    assert (
+        str(done_file(Path("r"), cell, "s000-j0000", "tails")) == "r/tails/tiny/sampled/s000-j0000.done.json"
+    )
+
+
+@given(ids, st.integers(1, 3))
+def test_paths_are_cut_as_a_setting_is_that_carries_nothing(prompts: list[int], samples: int) -> None:
+    setting = {"schedule": "heuristic", "num_assistant_tokens": 5, "name": "h"}
+    several = study(settings=[setting], samples=samples)
+    assert plan_jobs(several, "sampled", "", prompts) == plan_jobs(several, "sampled", "h", prompts)
+    with pytest.raises(TraceError, match="sampled has no job 'x'; wanted one of s000-j000"):
+        find_job(several, "sampled", "", prompts, "x")
+
+
+def test_cells_with_records_are_those_with_figures_or_real_rounds() -> None:
+    settings = [
+        {"schedule": "constant", "num_assistant_tokens": [1, 2]},
+        {"schedule": "constant", "num_assistant_tokens": 1, "collector": "batched"},
+    ]
+    both = {"sampled": {}, "greedy": {"mode": "greedy", "settings": ["constant-1-batched"]}}
+    several = parse(
+        {"settings": settings, "decodings": both, "figures": {"settings": ["constant-2"]}}, source="test"
+    )
+    assert [cell.folder for cell in stored_cells(several)] == [
+        "demo/sampled/constant-2",
+        "demo/sampled/constant-1-batched",
+        "demo/greedy/constant-1-batched",
+    ]
+    assert [cell.folder for cell in path_cells(several)] == ["demo/sampled"]

@@ -43,8 +43,9 @@ def embedded() -> PromptSet:
     )
 
 
-def test_the_default_study_has_between_300_and_360_prompts_in_ten_groups(embedded: PromptSet) -> None:
-    assert 300 <= len(embedded.distinct) == len(embedded.rows) <= 360
+def test_the_default_study_has_about_a_hundred_terms_in_ten_groups(embedded: PromptSet) -> None:
+    assert 95 <= len({row.term for row in embedded.rows}) <= 105
+    assert len(embedded.distinct) == len(embedded.rows)
     assert set(embedded.groups_of("category")) == set(IN_HONEST)
     assert embedded.notices == ()
 
@@ -62,6 +63,11 @@ def test_terms_per_group_follow_honest_in_order(embedded: PromptSet) -> None:
     assert terms["female"] == terms["male"] == max(terms.values())
     ordered = sorted(terms, key=lambda group: IN_HONEST[group])
     assert [terms[group] for group in ordered] == sorted(terms.values())
+
+
+def test_groups_have_honest_s_proportions_to_within_one_term(embedded: PromptSet) -> None:
+    for group, members in embedded.members("category").items():
+        assert abs(len(set(members.values())) - IN_HONEST[group] / 15) <= 1
 
 
 def test_only_female_and_male_have_plurals(embedded: PromptSet) -> None:

@@ -156,7 +156,7 @@ def test_a_saved_state_comes_back_equal_and_leaves_nothing_beside(tmp_path: Path
         (lambda data: data[:-1], "truncated or damaged"),
         (lambda data: data[:20], "not a saved rust_agg state, or cut within its first bytes"),
         (lambda data: data[:60] + bytes([data[60] ^ 1]) + data[61:], "damaged, its checksum differs"),
-        (lambda data: data[:8] + b"\7" + data[9:], "saved as version 7, this rust_agg reads version 2"),
+        (lambda data: data[:8] + b"\7" + data[9:], "saved as version 7, this rust_agg reads version 3"),
         (lambda data: b"PAR1" + data, "not a saved rust_agg state"),
     ],
 )

@@ -1,6 +1,8 @@
 """Tables of a cell and over settings, written from real aggregates."""
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +15,21 @@ import rust_agg
 from specgap.aggregate import aggregate, grids, groups_of, load, save
 from specgap.config import Bins
 from specgap.errors import TableError, TraceError
-from specgap.schema import VOCABULARY
+from specgap.prompts import prompt_id
+from specgap.schema import PATHS, TAILS, VOCABULARY
 from specgap.settings import Setting
 from specgap.tables.calibration import CalibrationBin, binomial_band, calibration
 from specgap.tables.csv import read_table
-from specgap.tables.names import cell_table_names, prompts_table_names, settings_table_names
+from specgap.tables.names import (
+    cell_table_names,
+    prompts_table_names,
+    settings_table_names,
+    swept_table_names,
+)
 from specgap.tables.settings import emitted_if_independent
 from specgap.tables.vocabulary import read_vocabulary
-from specgap.tables.write import write_cell_tables, write_prompts_tables, write_settings_tables
+from specgap.tables.write import write_cell_tables, write_prompts_tables, write_swept_tables
+from specgap.tables.write_settings import SettingState, write_settings_tables
 from tests.support.records import Trace, prompt_set, row, trace, write_shards
 
 PROMPTS = prompt_set(row("they", "female", "male"), row("he", "male", term="man"))
@@ -43,6 +52,7 @@ def cell(folder: Path, whole: Trace, *, with_records: bool = True) -> dict[str, 
         round_files=rounds if with_records else None,
         mode="sampled",
         ratio=2.0,
+        cost_ratio=0.25,
     )
     assert [path.name for path in written] == cell_table_names(["category"])
     return {path.stem: read_table(path) for path in written if path.suffix == ".csv"}
@@ -165,40 +175,134 @@ def test_the_atom_at_one_has_no_slack_and_greedy_no_band() -> None:
     assert "argmaxes" in greedy["note"].iloc[0]
 
 
-def test_settings_hold_the_rates_of_each_setting_and_shares_that_add_up(tmp_path: Path) -> None:
-    cells = {}
-    for number, text in enumerate(("AAR", "AAAAA")):
-        setting = Setting(schedule="constant", num_assistant_tokens=3 + 2 * number)
-        cells[setting.name] = (setting, state_of(tmp_path / text, trace(text, prompt="they"))[0])
-    written = write_settings_tables(tmp_path / "all", cells=cells, prompts=PROMPTS, mode="sampled")
+def over_settings(
+    folder: Path, *cells: SettingState, drawn: tuple[str, ...] = (), cost_ratio: float | None = 0.25
+) -> dict[str, pd.DataFrame]:
+    drawn = drawn or (cells[0].setting.name,)
+    written = write_settings_tables(
+        folder, cells=cells, prompts=PROMPTS, drawn=drawn, mode="sampled", cost_ratio=cost_ratio
+    )
     assert [path.name for path in written] == settings_table_names()
-    table = read_table(tmp_path / "all" / "settings.csv")
+    return {path.stem: read_table(path) for path in written if path.suffix == ".csv"}
+
+
+def counted(folder: Path, text: str, prompt: str = "they", **setting: Any) -> SettingState:
+    made = Setting(**{"schedule": "constant", "num_assistant_tokens": 3, **setting})
+    state = state_of(folder / made.name, trace(text, prompt=prompt))[0]
+    return SettingState(made, state, made.collector or "replay", PROMPTS)
+
+
+def test_settings_hold_the_rates_of_each_setting_and_shares_that_add_up(tmp_path: Path) -> None:
+    cells = [counted(tmp_path, "AAR"), counted(tmp_path, "AAAAA", num_assistant_tokens=5)]
+    tables = over_settings(tmp_path / "all", *cells, drawn=("constant-3", "constant-5"))
+    table = tables["settings"]
     assert table["group"].tolist() == ["female", "male", "all prompts"] * 2
     assert table[table["grouping"] == "overall"]["acceptance_rate"].tolist() == [2 / 3, 1.0]
-    shares = read_table(tmp_path / "all" / "histograms.csv").groupby(["setting", "verdict", "quantity"])[
-        "share"
-    ]
+    assert table["collector"].tolist() == ["replay"] * 6
+    shares = tables["histograms"].groupby(["setting", "verdict", "quantity"])["share"]
     assert set(shares.sum(min_count=1).dropna()) == {1.0}
     assert shares.sum(min_count=1).isna()["constant-5", "rejected", "p"]
 
 
-def test_what_constant_drafts_would_emit_if_acceptance_were_independent_is_summed_powers(
+def test_only_settings_with_figures_have_histograms_over_settings(tmp_path: Path) -> None:
+    cells = [counted(tmp_path, "AAR"), counted(tmp_path, "A", num_assistant_tokens=1)]
+    tables = over_settings(tmp_path / "all", *cells, drawn=("constant-1",))
+    assert set(tables["histograms"]["setting"]) == {"constant-1"}
+    assert set(tables["settings"]["setting"]) == {"constant-3", "constant-1"}
+
+
+def test_what_constant_drafts_would_emit_is_the_summed_powers_of_the_groups_own_rate_at_constant_1(
     tmp_path: Path,
 ) -> None:
-    cells = {}
-    for setting in (
-        Setting(schedule="constant", num_assistant_tokens=3),
-        Setting(schedule="constant", num_assistant_tokens=3, confidence_threshold=0.4),
-        Setting(schedule="heuristic", num_assistant_tokens=3),
-    ):
-        cells[setting.name] = (setting, state_of(tmp_path / setting.name, trace("AAR", prompt="he"))[0])
-    write_settings_tables(tmp_path / "all", cells=cells, prompts=PROMPTS, mode="sampled")
-    table = read_table(tmp_path / "all" / "settings.csv")
+    cells = [
+        counted(tmp_path, "AAR", prompt="he"),
+        counted(tmp_path, "A A R", prompt="he", num_assistant_tokens=1),
+        counted(tmp_path, "A", prompt="he", confidence_threshold=0.4),
+        counted(tmp_path, "A", prompt="he", schedule="heuristic"),
+    ]
+    table = over_settings(tmp_path / "all", *cells)["settings"]
     found = table[table["grouping"] == "overall"]["block_efficiency_independent"].tolist()
     assert found[0] == pytest.approx(sum((2 / 3) ** power for power in range(4)))
-    assert np.isnan(found[1:]).all()
+    assert found[1] == pytest.approx(1 + 2 / 3)
+    assert np.isnan(found[2:]).all()
     assert np.isnan(table["block_efficiency_independent"][0]), "nothing judged of `female`"
     assert emitted_if_independent(1.0, 7) == 8
+
+
+def test_without_constant_1_nothing_says_what_constant_drafts_would_emit(tmp_path: Path) -> None:
+    table = over_settings(tmp_path / "all", counted(tmp_path, "AAR"))["settings"]
+    assert table["block_efficiency_independent"].isna().all()
+
+
+def test_settings_that_share_a_schedule_or_have_fewer_prompts_are_not_compared(tmp_path: Path) -> None:
+    fewer = SettingState(
+        Setting(schedule="constant", num_assistant_tokens=9, collector="assisted", limit=1),
+        state_of(tmp_path / "fewer", trace("A", prompt="he"))[0],
+        "assisted",
+        prompt_set(row("he", "male", term="man")),
+    )
+    twin = counted(tmp_path, "R", name="twin", collector="assisted")
+    tables = over_settings(tmp_path / "all", counted(tmp_path, "AAR"), twin, fewer)
+    compared = tables["settings"].groupby("setting", sort=False)["compared"].first()
+    assert compared.to_dict() == {"constant-3": True, "twin": False, "constant-9-assisted": False}
+    assert set(tables["best_schedule"]["n_settings"]) == {1}
+
+
+def test_a_swept_setting_has_its_acceptance_alone_equal_to_that_of_a_whole_cell(tmp_path: Path) -> None:
+    whole = trace("AAR", prompt="they") + trace("RD", prompt="he")
+    tables = cell(tmp_path, whole)
+    written = write_swept_tables(
+        tmp_path / "swept",
+        state=state_of(tmp_path / "again", whole)[0],
+        prompts=PROMPTS,
+        mode="sampled",
+        cost_ratio=0.25,
+    )
+    assert [path.name for path in written] == swept_table_names(["category"])
+    for path in written:
+        if path.suffix == ".csv":
+            assert path.read_bytes() == (tmp_path / "tables" / path.name).read_bytes()
+    assert tables["acceptance"]["modelled_speed_up"].notna().all()
+
+
+def replayed(*, tails: str) -> rust_agg.State:
+    """The state of constant-3 over a text of four tokens, of whose proposals the second and third fail."""
+    prompt = prompt_id("they")
+    kept = {"token": 7, "proposal": 7, "fate": 1, "proposal_p": 0.75, "proposal_q": 0.5}
+    failed = {"token": 7, "proposal": 8, "fate": 0, "proposal_p": 0.125, "proposal_q": 0.625}
+    shared = {"prompt": prompt, "sample": 0, "p": 0.75, "q": 0.5, "overlap": 0.6, "entropy": 1.5}
+    fates = [kept, failed, failed, kept]
+    paths = pa.Table.from_pylist([shared | one | {"offset": n} for n, one in enumerate(fates)], schema=PATHS)
+    p = math.nan if tails == "counts" else 0.25
+    rows = [(prompt, 0, start, offset, 8, 0.5, p) for start, offset in ((1, 2), (1, 3), (2, 3))]
+    columns = zip(*rows, strict=True)
+    continued = pa.table([pa.array(c, f.type) for c, f in zip(columns, TAILS, strict=True)], schema=TAILS)
+    return rust_agg.replay(
+        paths,
+        {"constant-3": rust_agg.Replay("constant", 3)},
+        groups_of(PROMPTS),
+        max_new_tokens=4,
+        eos=[],
+        tails=None if tails == "none" else continued,
+        grids=grids(Bins()),
+    )["constant-3"]
+
+
+@pytest.mark.parametrize(("tails", "known"), [("none", "unknown"), ("counts", "counted"), ("full", "full")])
+def test_tables_say_of_a_replay_what_its_tails_told(tmp_path: Path, tails: str, known: str) -> None:
+    state = replayed(tails=tails)
+    assert state.discarded == known
+    setting = Setting(schedule="constant", num_assistant_tokens=3)
+    made = over_settings(tmp_path / "all", SettingState(setting, state, "replay", PROMPTS))
+    [row_] = made["settings"][made["settings"]["grouping"] == "overall"].to_dict("records")
+    # The first round drafts three and keeps one, the second has one place left and fails there.
+    assert (row_["n_accepted"], row_["n_rejected"], row_["n_rounds"]) == (1, 2, 3)
+    unknown = known == "unknown"
+    assert math.isnan(row_["draft_acceptance_rate"]) == math.isnan(row_["modelled_speed_up"]) == unknown
+    assert ("discarded tokens not collected (tails: none)" in row_["note"]) == unknown
+    assert unknown or (row_["n_drafted"], row_["n_discarded"]) == (4, 1)
+    assert made["best_schedule"]["best_setting"].eq("").all() == unknown
+    assert ("discarded" in set(made["histograms"]["verdict"])) == (known == "full")
 
 
 def test_groups_of_one_term_are_noted_in_every_table_of_groups(tmp_path: Path) -> None:
@@ -207,10 +311,8 @@ def test_groups_of_one_term_are_noted_in_every_table_of_groups(tmp_path: Path) -
         rows = tables[name][tables[name]["group"] == "female"]
         assert len(rows) > 0
         assert rows["note"].str.contains("one identity term").all(), name
-    state = state_of(tmp_path / "again", trace("AAR", prompt="they"))[0]
-    setting = Setting(schedule="constant", num_assistant_tokens=3)
-    write_settings_tables(tmp_path / "all", cells={"a": (setting, state)}, prompts=PROMPTS, mode="sampled")
-    assert "one identity term" in read_table(tmp_path / "all" / "settings.csv")["note"][0]
+    settings = over_settings(tmp_path / "all", counted(tmp_path, "AAR"))["settings"]
+    assert "one identity term" in settings["note"][0]
 
 
 def test_the_prompts_table_has_its_files(tmp_path: Path) -> None:

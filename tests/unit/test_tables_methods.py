@@ -49,6 +49,24 @@ def test_models_stand_with_revisions_types_and_versions() -> None:
     assert "scikit-learn was not importable" in written
 
 
+def test_each_collector_that_is_used_is_described_and_no_other() -> None:
+    replayed = text(parse({"tails": "none"}, source="test"))
+    assert "Replayed settings share one pass" in replayed
+    assert "Discarded tokens were not collected but for settings with figures of their own." in replayed
+    assert "generate(assistant_model=…)" not in replayed
+    checked = {"schedule": "heuristic", "num_assistant_tokens": 5, "collector": "assisted", "limit": 6}
+    both = text(parse({"settings": [{**checked, "collector": None, "limit": None}, checked]}, source="test"))
+    assert "Replayed settings share one pass" in both
+    assert "`generate(assistant_model=…)`" in both
+    assert "`heuristic-5-assisted`: γ starts at 5" in both
+    assert "; assisted; on at most 6 prompts per group." in both
+
+
+def test_the_cost_of_a_draft_call_is_said() -> None:
+    assert "the draft's number of parameters / the target's, embeddings included" in text()
+    assert "in target calls: 0.2, as the config says" in text(parse({"cost_ratio": 0.2}, source="test"))
+
+
 def test_remote_code_and_pickle_are_owned_up_to() -> None:
     written = text(draft={**MODEL, "trust_remote_code": True, "allow_pickle": True})
     assert (

@@ -35,6 +35,37 @@ def test_block_efficiency_counts_the_token_of_the_target() -> None:
     assert rates("AAR AA")["block_efficiency"] == 6 / 2
 
 
+def test_the_modelled_speed_up_weighs_drafts_by_their_cost() -> None:
+    table = acceptance(
+        slow_counts(trace("AAR AA", prompt="she")), groups_in(ONE, "category"), mode="sampled", cost_ratio=0.5
+    )
+    # 6 tokens in 2 rounds of 5 drafted: block efficiency 3, 2.5 drafted a round.
+    assert table["modelled_speed_up"].tolist() == [pytest.approx(3 / (2.5 * 0.5 + 1))]
+    assert table["cost_ratio"].tolist() == [0.5]
+
+
+def test_without_a_cost_ratio_there_is_no_speed_up_and_a_note() -> None:
+    result = rates("AAR")
+    assert result["modelled_speed_up"] is None
+    assert result["gamma_mean"] == 3
+    assert "no cost ratio given" in result["note"]
+
+
+def test_where_discarded_tokens_are_unknown_what_needs_them_is_empty_and_noted() -> None:
+    counts = slow_counts(trace("AAR AA", prompt="she"))
+    whole, unknown = (
+        acceptance(
+            counts, groups_in(ONE, "category"), mode="sampled", discarded=discarded, cost_ratio=0.5
+        ).iloc[0]
+        for discarded in ("counted", "unknown")
+    )
+    needing = ["n_drafted", "n_discarded", "draft_acceptance_rate", "gamma_mean", "modelled_speed_up"]
+    assert unknown[needing].isna().all()
+    assert unknown["note"] == f"{whole['note']}; discarded tokens not collected (tails: none)"
+    others = [name for name in whole.index if name not in (*needing, "note")]
+    assert unknown[others].equals(whole[others])
+
+
 def test_a_round_without_a_draft_counts_as_a_round() -> None:
     row_ = rates("AA -!")
     assert (row_["n_rounds"], row_["gamma_mean"], row_["share_cut"]) == (2, 1.0, 0.5)
@@ -126,9 +157,8 @@ def test_a_surer_draft_is_judged_tokens_with_q_above_p() -> None:
 def test_the_note_says_how_few_terms_a_group_rests_on(terms: tuple[str | None, ...], note: str) -> None:
     prompts = prompt_set(*(row(f"prompt {n}", "g", term=term) for n, term in enumerate(terms)))
     traces = trace("AR", prompt="prompt 0")
-    assert acceptance(slow_counts(traces), groups_in(prompts, "category"), mode="sampled")[
-        "note"
-    ].tolist() == [note]
+    table = acceptance(slow_counts(traces), groups_in(prompts, "category"), mode="sampled", cost_ratio=0.1)
+    assert table["note"].tolist() == [note]
 
 
 def test_a_pilot_says_so_in_column_and_note() -> None:

@@ -40,3 +40,15 @@ def test_lines_come_at_most_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_short_trace_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines(monkeypatch, step=0.1, prompts=5) == []
+
+
+def test_prompts_that_run_together_are_told_when_they_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress.time, "monotonic", Clock(10.0))
+    said: list[str] = []
+    with Progress(total=6, what="s000-j0000", log=said.append) as bar:
+        bar.told(0, 4)
+        bar.told(3, 4)
+    assert said == [
+        "s000-j0000: 0 of 6 prompts, 0 tokens/s",
+        "s000-j0000: 3 of 6 prompts, 0 tokens/s, 20 s left",
+    ]

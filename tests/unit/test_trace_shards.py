@@ -18,7 +18,7 @@ from specgap.schema import SHARD_KINDS
 from specgap.settings import Pair
 from specgap.trace import read_done, verified_files
 from specgap.trace.done import shard_files
-from specgap.trace.shards import METADATA_KEY
+from specgap.trace.shards import KINDS, METADATA_KEY
 from tests.support.tiny_models import random_pair
 from tests.support.tracing import Traced, prompts, tiny_study, trace_cell
 
@@ -64,7 +64,7 @@ def test_reading_traces_needs_no_torch(module: str) -> None:
     assert said.split() == ["False", "False"]
 
 
-@pytest.mark.parametrize("kind", list(SHARD_KINDS))
+@pytest.mark.parametrize("kind", KINDS["assisted"])
 def test_files_have_the_columns_of_the_schema(kind: str, traced: Traced) -> None:
     for path in verified_files(traced.results, traced.done_files, kind):
         assert pq.read_schema(path).remove_metadata().equals(SHARD_KINDS[kind])
@@ -79,7 +79,7 @@ def test_rows_of_a_prompt_stand_together(traced: Traced) -> None:
 
 def test_metadata_says_how_a_shard_was_made(traced: Traced) -> None:
     metadata = traced.metadata()
-    assert metadata["schema_version"] == 2
+    assert metadata["schema_version"] == 3
     assert metadata["pair"]["target"]["revision"].startswith("sha256:")
     assert metadata["pair"]["draft"]["dtype"] == "float32"
     assert metadata["decoding"] == {
@@ -128,7 +128,7 @@ def test_times_are_there_and_positive(traced: Traced) -> None:
         assert row["draft_seconds"] > 0
 
 
-@pytest.mark.parametrize("kind", list(SHARD_KINDS))
+@pytest.mark.parametrize("kind", KINDS["assisted"])
 def test_a_truncated_shard_is_named_and_refused(kind: str, copy: Traced) -> None:
     path = first(copy, kind)
     path.write_bytes(path.read_bytes()[:-7])
@@ -136,7 +136,7 @@ def test_a_truncated_shard_is_named_and_refused(kind: str, copy: Traced) -> None
     assert "bytes; wanted" in refusal(copy, kind)
 
 
-@pytest.mark.parametrize("kind", list(SHARD_KINDS))
+@pytest.mark.parametrize("kind", KINDS["assisted"])
 @pytest.mark.parametrize("where", [0, 1 / 3, 1])
 def test_a_flipped_bit_is_found_before_the_footer_is_parsed(
     kind: str, where: float, copy: Traced, monkeypatch: pytest.MonkeyPatch
@@ -149,7 +149,7 @@ def test_a_flipped_bit_is_found_before_the_footer_is_parsed(
     assert f"shard {path} has XXH3-128" in refusal(copy, kind)
 
 
-@pytest.mark.parametrize("kind", list(SHARD_KINDS))
+@pytest.mark.parametrize("kind", KINDS["assisted"])
 def test_shards_are_listed_with_length_and_digest_and_none_is_opened(kind: str, copy: Traced) -> None:
     known = [
         (path, path.stat().st_size, xxh3_128(path))
@@ -168,7 +168,7 @@ def test_a_shard_recorded_without_length_or_digest_is_refused(change: dict[str, 
     assert refusal(copy).startswith(f"shard {first(copy)} is recorded without length and digest")
 
 
-@pytest.mark.parametrize("kind", list(SHARD_KINDS))
+@pytest.mark.parametrize("kind", KINDS["assisted"])
 def test_a_missing_shard_is_named(kind: str, copy: Traced) -> None:
     path = first(copy, kind)
     path.unlink()
@@ -182,19 +182,19 @@ def test_a_shard_without_its_sidecar_is_refused(copy: Traced) -> None:
 
 def test_a_shard_of_another_schema_version_is_refused(copy: Traced) -> None:
     edit_json(first(copy).with_suffix(".json"), lambda content: content.update(schema_version=7))
-    assert refusal(copy).startswith(f"shard {first(copy)} is of schema version 7; wanted 2")
+    assert refusal(copy).startswith(f"shard {first(copy)} is of schema version 7; wanted 3")
 
 
 def test_a_done_file_of_another_schema_version_names_its_shards(copy: Traced) -> None:
     edit_json(copy.done_files[0], lambda content: content.update(schema_version=7))
     assert read_done(copy.done_files[1])
     assert "s000-p" in refusal(copy)
-    assert "is of schema version 7; wanted 2" in refusal(copy)
+    assert "is of schema version 7; wanted 3" in refusal(copy)
 
 
 def replace_with(copy: Traced, other: Traced, names: list[str]) -> None:
     for name in names:
-        for kind in SHARD_KINDS:
+        for kind in KINDS["assisted"]:
             source = other.results / kind / other.cell.folder / name
             if source.is_file():
                 shutil.copy(source, copy.results / kind / copy.cell.folder / name)
@@ -226,7 +226,7 @@ def test_a_done_file_of_another_cell_is_refused(copy: Traced) -> None:
     assert "was written for tiny/sampled/constant-9" in refusal(copy)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 2}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 3}'])
 def test_a_damaged_done_file_is_refused(content: str, copy: Traced) -> None:
     copy.done_files[0].write_text(content)
     assert str(copy.done_files[0]) in refusal(copy)

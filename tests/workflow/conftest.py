@@ -21,9 +21,11 @@ PROMPTS = [
     ("my neighbour dreamt of", "they & them", "my neighbour", "dreamt of"),
     ("they dreamt of", "they & them", "they", "dreamt of"),
 ]
+#: One that keeps records and has figures, one that is only counted, and one of real rounds on some prompts.
 SETTINGS = [
     {"schedule": "heuristic", "num_assistant_tokens": 3},
     {"schedule": "constant", "num_assistant_tokens": 4},
+    {"schedule": "heuristic", "num_assistant_tokens": 3, "collector": "assisted", "limit": 1},
 ]
 STUDY: dict[str, object] = {
     "prompts": "prompts.csv",

@@ -9,10 +9,11 @@ import pytest
 from specgap.names import file_name
 from specgap.schema import Verdict
 from tests.support.sandbox import Sandbox
-from tests.workflow.conftest import PROMPTS, STUDY, write_prompts
+from tests.workflow.conftest import PROMPTS, SETTINGS, STUDY, write_prompts
 
 pytestmark = pytest.mark.slow
-CELLS = ("sampled/heuristic-3", "sampled/constant-4", "greedy/heuristic-3")
+#: Cells with records: replayed, real rounds on some prompts, and greedy.
+CELLS = ("sampled/heuristic-3", "sampled/heuristic-3-assisted", "greedy/heuristic-3")
 
 
 def table(study: Sandbox, cell: str, name: str) -> pd.DataFrame:
@@ -35,6 +36,58 @@ def test_every_count_of_the_table_can_be_recounted_from_the_shards(study: Sandbo
         )
         assert (row["n_accepted"], row["n_rejected"]) == (accepted, rejected)
         assert float(row["acceptance_rate"]) == accepted / (accepted + rejected)
+
+
+def test_a_setting_with_a_limit_has_that_many_prompts_in_each_group(study: Sandbox) -> None:
+    rows = table(study, CELLS[1], "acceptance.csv")
+    assert list(rows["n_prompts"]) == [1, 1, 1]
+    assert set(rows["pilot"].astype(str)) == {"1"}
+    assert shards(study, "rounds", CELLS[1])["prompt"].nunique() == 3
+    assert not list((study.results / "figures/tiny" / CELLS[1]).glob("*"))
+
+
+def test_a_setting_that_is_only_counted_has_the_rates_that_its_records_would_have(copy: Sandbox) -> None:
+    counted = table(copy, "sampled/constant-4", "acceptance.csv")
+    assert not list(copy.results.glob("*/tiny/sampled/constant-4/*.parquet"))
+    copy.write_config(**{**STUDY, "figures": {"settings": ["heuristic-3", "constant-4"]}})
+    run = copy.snakemake("--", "results/tables/tiny/sampled/constant-4/acceptance.csv")
+    assert run.code == 0, run.output
+    assert list(copy.results.glob("traces/tiny/sampled/constant-4/*.parquet"))
+    pd.testing.assert_frame_equal(table(copy, "sampled/constant-4", "acceptance.csv"), counted)
+
+
+def test_without_tails_what_needs_discarded_tokens_is_empty_and_says_so(copy: Sandbox) -> None:
+    before = table(copy, "sampled/constant-4", "acceptance.csv")
+    copy.write_config(**{**STUDY, "tails": "none"})
+    run = copy.snakemake("--", "results/tables/tiny/sampled/constant-4/acceptance.csv")
+    assert run.code == 0, run.output
+    after = table(copy, "sampled/constant-4", "acceptance.csv")
+    missing = ["n_drafted", "n_discarded", "draft_acceptance_rate", "gamma_mean", "modelled_speed_up"]
+    assert set(after[missing].to_numpy().ravel()) == {""}
+    assert all("tails: none" in note for note in after["note"])
+    kept = ["n_rounds", "n_accepted", "n_rejected", "n_emitted", "acceptance_rate", "block_efficiency"]
+    pd.testing.assert_frame_equal(after[kept], before[kept])
+
+
+CARRIED = {"schedule": "heuristic", "num_assistant_tokens": 3, "carry_state": True}
+
+
+def test_carried_state_under_replay_is_transformers_own_when_greedy(copy: Sandbox) -> None:
+    """The same rounds in the same order of prompts, from replay's one job and from assisted's."""
+    greedy = {"mode": "greedy", "max_new_tokens": 10}
+    settings = [*SETTINGS, CARRIED, {**CARRIED, "collector": "assisted"}]
+    names = ["heuristic-3-carried", "heuristic-3-carried-assisted"]
+    copy.write_config(
+        **{**STUDY, "settings": settings, "decodings": {"greedy": greedy}, "figures": {"settings": names}}
+    )
+    done = [f"results/traces/tiny/greedy/{name}/carried.done.json" for name in names]
+    run = copy.snakemake("--", *done)
+    assert run.code == 0, run.output
+    for kind in ("traces", "rounds"):
+        replayed, real = (shards(copy, kind, f"greedy/{name}") for name in names)
+        whole = [name for name in real if real[name].dtype.kind in "ui"]
+        assert replayed["prompt"].nunique() == 7
+        pd.testing.assert_frame_equal(replayed[whole], real[whole])
 
 
 @pytest.mark.parametrize("cell", [CELLS[0], CELLS[2]])
@@ -66,22 +119,22 @@ def changed(before: dict[str, int], after: dict[str, int]) -> list[str]:
     return sorted(Path(file).name for file in after if before.get(file) != after[file])
 
 
-def test_one_added_prompt_retraces_one_shard_of_each_sample(copy: Sandbox) -> None:
-    before = modified(copy, "traces/tiny/sampled/heuristic-3/*.parquet")
+def test_one_added_prompt_collects_one_shard_of_each_sample(copy: Sandbox) -> None:
+    before = modified(copy, "paths/tiny/sampled/*.parquet")
     write_prompts(copy.folder / "prompts.csv", [*PROMPTS, ("they sang of", "they & them", "they", "sang of")])
     run = copy.snakemake("--", "results/aggregates/tiny/sampled/heuristic-3/state.rust_agg")
     assert run.code == 0, run.output
-    retraced = changed(before, modified(copy, "traces/tiny/sampled/heuristic-3/*.parquet"))
-    assert [name[:5] for name in retraced] == ["s000-", "s001-"]
+    collected = changed(before, modified(copy, "paths/tiny/sampled/*.parquet"))
+    assert [name[:5] for name in collected] == ["s000-", "s001-"]
 
 
 def test_a_regrouped_study_keeps_every_shard_and_its_counts(copy: Sandbox) -> None:
-    before = modified(copy, "traces/**/*.parquet")
+    before = modified(copy, "[pt]*s/**/*.parquet")
     everyone = {"name": "binary", "column": "group", "map": {"women": "binary", "men": "binary"}}
     copy.write_config(**{**STUDY, "groupings": ["group", everyone]})
     run = copy.snakemake("--", "tables")
     assert run.code == 0, run.output
-    assert changed(before, modified(copy, "traces/**/*.parquet")) == []
+    assert changed(before, modified(copy, "[pt]*s/**/*.parquet")) == []
     merged = table(copy, CELLS[0], "acceptance--binary.csv")
     assert (list(merged["group"]), list(merged["n_prompts"])) == (["binary"], [6])
 
@@ -134,6 +187,18 @@ def test_another_number_of_counting_jobs_redraws_no_figure(copy: Sandbox) -> Non
         assert (copy.results / f"logs/{log}.log").read_text().startswith("0 figures drawn, ")
 
 
+def test_a_damaged_shard_of_paths_is_named_and_then_replaced(copy: Sandbox) -> None:
+    shard = next((copy.results / "paths/tiny/sampled").glob("*.parquet"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-7])
+    cell = "results/aggregates/tiny/sampled/constant-4/state.rust_agg"
+    refused = copy.snakemake("--forcerun", "replay", "--", cell)
+    assert refused.code == 1
+    assert shard.name in refused.output
+    assert copy.snakemake("--forcerun", "collect_paths", "--", cell).code == 0
+    assert shard.read_bytes() == whole
+
+
 def test_a_damaged_shard_is_named_and_then_replaced(copy: Sandbox) -> None:
     shard = next((copy.results / "traces/tiny/greedy/heuristic-3").glob("*.parquet"))
     whole = shard.read_bytes()
@@ -142,5 +207,5 @@ def test_a_damaged_shard_is_named_and_then_replaced(copy: Sandbox) -> None:
     refused = copy.snakemake("--forcerun", "aggregate", "--", cell)
     assert refused.code == 1
     assert shard.name in refused.output
-    assert copy.snakemake("--forcerun", "collect_traces", "--", cell).code == 0
+    assert copy.snakemake("--forcerun", "replay_records", "--", cell).code == 0
     assert shard.read_bytes() == whole

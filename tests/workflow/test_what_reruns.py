@@ -8,14 +8,24 @@ from typing import Any
 import pytest
 
 from tests.support.sandbox import Sandbox
-from tests.workflow.conftest import STUDY
+from tests.workflow.conftest import SETTINGS, STUDY
 
 pytestmark = pytest.mark.slow
 
-#: What follows from new counts in all three cells.
-TABLES_ON = {"tabulate_cell": 3, "tabulate_settings": 1}
+#: What follows from new counts in all four cells: three with records and one that is only counted.
+TABLES_ON = {"tabulate_cell": 3, "tabulate_swept": 1, "tabulate_settings": 1, "tabulate_cross_check": 1}
 FIGURES_ON = {"draw_figures": 1, "draw_figures_greedy": 1, "draw_settings_figures": 1, "write_report": 1}
-COUNTS_ON = {"aggregate": 3, **TABLES_ON, **FIGURES_ON}
+COUNTS_ON = {"aggregate": 3, "replay": 1, **TABLES_ON, **FIGURES_ON}
+#: Tables over settings that come from rounds and from paths; the greedy cell has one setting.
+ROWS_ON = {"tabulate_schedule_state": 1, "tabulate_order_effect": 1}
+#: What runs a model, but for the measures of the prompts.
+MODELS_ON = {"collect_paths": 3, "collect_tails": 3, "collect_traces": 2}
+#: One record job for each sample of the sampled cell, one for the greedy one.
+RECORDS_ON = {"replay_records": 3}
+
+
+def but(counts: dict[str, int], *rules: str) -> dict[str, int]:
+    return {rule: count for rule, count in counts.items() if rule not in rules}
 
 
 @contextmanager
@@ -60,7 +70,7 @@ def test_a_figure_function_redraws_figures_alone(edited_copy: Sandbox) -> None:
 
 def test_a_table_function_tabulates_and_draws(edited_copy: Sandbox) -> None:
     with edited_copy.edited("src/specgap/tables/differences.py", '"""', '"""Edited. '):
-        assert reruns(edited_copy) == {**TABLES_ON, "tabulate_prompts": 1, **FIGURES_ON}
+        assert reruns(edited_copy) == {**TABLES_ON, **ROWS_ON, "tabulate_prompts": 1, **FIGURES_ON}
 
 
 def test_another_bin_grid_counts_anew_and_traces_nothing(edited_copy: Sandbox) -> None:
@@ -71,38 +81,78 @@ def test_another_bin_grid_counts_anew_and_traces_nothing(edited_copy: Sandbox) -
 def test_another_number_of_counting_jobs_counts_anew_and_traces_nothing(edited_copy: Sandbox) -> None:
     with config(edited_copy, aggregate={"jobs": 2}):
         counts = reruns(edited_copy)
-    # The greedy cell has one trace job, so one part: it is as it was.
-    sampled = {**COUNTS_ON, "aggregate_part": 4, "aggregate": 2, "tabulate_cell": 2}
-    del sampled["draw_figures_greedy"]
-    assert counts == sampled
+    # The greedy cell has one trace job, so one part: it is as it was. What is swept is counted in one pass.
+    cells = {"aggregate_part": 4, "aggregate": 2, "tabulate_cell": 2}
+    assert counts == but(COUNTS_ON, "replay", "tabulate_swept", "draw_figures_greedy") | cells
 
 
 def test_another_seed_traces_everything_and_trains_nothing(edited_copy: Sandbox) -> None:
     with config(edited_copy, seed=2):
-        assert reruns(edited_copy) == {"collect_traces": 5, **COUNTS_ON}
+        assert reruns(edited_copy) == {**MODELS_ON, **RECORDS_ON, **COUNTS_ON, **ROWS_ON}
 
 
 def test_one_more_sample_traces_that_sample_alone(edited_copy: Sandbox) -> None:
+    one = {"collect_paths": 1, "collect_tails": 1, "replay_records": 1, "collect_traces": 1}
     with config(edited_copy, samples=3):
-        sampled = {**COUNTS_ON, "aggregate": 2, "tabulate_cell": 2}
-        del sampled["draw_figures_greedy"]
-        assert reruns(edited_copy) == {"collect_traces": 2, **sampled}
+        cells = {"aggregate": 2, "tabulate_cell": 2}
+        assert reruns(edited_copy) == one | but(COUNTS_ON, "draw_figures_greedy") | ROWS_ON | cells
 
 
-def test_one_more_setting_traces_that_setting_alone(edited_copy: Sandbox) -> None:
-    more = [*STUDY["settings"], {"schedule": "constant", "num_assistant_tokens": 2}]  # type: ignore[misc]
-    with config(edited_copy, settings=more):
+MORE = {"schedule": "constant", "num_assistant_tokens": 2}
+
+
+def test_one_more_setting_to_count_runs_no_model(edited_copy: Sandbox) -> None:
+    with config(edited_copy, settings=[*SETTINGS, MORE]):
+        counts = reruns(edited_copy)
+    # Tails go to the end of the text where orders of groups are tried: they suffice for any setting.
+    assert not {*MODELS_ON, *RECORDS_ON, "measure_prompts", "aggregate", "tabulate_cell"} & set(counts)
+    assert (counts["replay"], counts["tabulate_swept"]) == (1, 1)
+
+
+def test_one_more_setting_with_figures_replays_and_draws_it(edited_copy: Sandbox) -> None:
+    figures = {"settings": ["heuristic-3", "constant-2"]}
+    with config(edited_copy, settings=[*SETTINGS, MORE], figures=figures):
+        counts = reruns(edited_copy)
+    assert not {"collect_paths", "collect_traces", "measure_prompts"} & set(counts)
+    assert (
+        counts["replay_records"] == 4
+    )  # two samples of the new one; the tails of the other have changed too
+
+
+def test_one_more_setting_of_real_rounds_traces_that_setting_alone(edited_copy: Sandbox) -> None:
+    with config(edited_copy, settings=[*SETTINGS, {**MORE, "collector": "assisted"}]):
         counts = reruns(edited_copy)
     assert counts["collect_traces"] == 2  # two samples
     assert (counts["aggregate"], counts["tabulate_cell"]) == (1, 1)
-    assert "draw_figures" not in counts  # `figures.settings` does not list it
+    assert not {"collect_paths", "collect_tails", "replay", "replay_records", "draw_figures"} & set(counts)
+
+
+def test_without_tails_only_settings_with_records_run_the_draft_again(edited_copy: Sandbox) -> None:
+    with config(edited_copy, tails="none"):
+        counts = reruns(edited_copy)
+    assert "collect_paths" not in counts
+    # The greedy paths had no setting without records.
+    assert (counts["collect_tails"], counts["replay_records"], counts["replay"]) == (2, 2, 1)
+
+
+def test_a_greater_limit_of_a_live_check_traces_it_alone(edited_copy: Sandbox) -> None:
+    more = [*SETTINGS[:2], {**SETTINGS[2], "limit": 2}]
+    with config(edited_copy, settings=more):
+        counts = reruns(edited_copy)
+    assert (counts["collect_traces"], counts["aggregate"], counts["tabulate_cell"]) == (2, 1, 1)
+    assert not {"collect_paths", "collect_tails", "replay", "replay_records", "draw_figures"} & set(counts)
+
+
+def test_another_batch_reruns_nothing(edited_copy: Sandbox) -> None:
+    with config(edited_copy, batch=3):
+        assert "Nothing to be done" in edited_copy.dry_run().output
 
 
 def test_a_renamed_grouping_traces_nothing(edited_copy: Sandbox) -> None:
     with config(edited_copy, groupings=[{"name": "people", "column": "group"}]):
         counts = reruns(edited_copy)
     assert counts["aggregate"] == 3
-    assert not {"collect_traces", "measure_prompts"} & set(counts)
+    assert not {*MODELS_ON, *RECORDS_ON, "measure_prompts"} & set(counts)
 
 
 def test_a_merged_grouping_beside_the_first_traces_nothing(edited_copy: Sandbox) -> None:
@@ -110,20 +160,20 @@ def test_a_merged_grouping_beside_the_first_traces_nothing(edited_copy: Sandbox)
     with config(edited_copy, groupings=["group", merged]):
         counts = reruns(edited_copy)
     assert counts["aggregate"] == 3
-    assert not {"collect_traces", "measure_prompts"} & set(counts)
+    assert not {*MODELS_ON, *RECORDS_ON, "measure_prompts"} & set(counts)
 
 
 def test_a_renamed_group_traces_nothing(edited_copy: Sandbox) -> None:
     with edited_copy.edited("prompts.csv", "women", "everyone"):
         counts = reruns(edited_copy)
     assert counts["prepare_prompts"] == 1
-    assert not {"collect_traces", "measure_prompts"} & set(counts)
+    assert not {*MODELS_ON, *RECORDS_ON, "measure_prompts"} & set(counts)
 
 
 def test_another_prompt_traces_the_jobs_that_have_it(edited_copy: Sandbox) -> None:
     with edited_copy.edited("prompts.csv", "they dreamt of", "they thought of"):
         counts = reruns(edited_copy)
-    assert counts["collect_traces"] == 5  # every job has all three shards
+    assert (counts["collect_paths"], counts["collect_tails"]) == (3, 3)  # every job has all three shards
     assert (counts["prepare_prompts"], counts["measure_prompts"], counts["aggregate"]) == (1, 1, 3)
 
 

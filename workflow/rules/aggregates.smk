@@ -35,11 +35,14 @@ rule aggregate:
         "<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
     log:
         "<logs>/aggregate/{pair}/{decoding}/{setting}.log",
+    wildcard_constraints:
+        setting=stored_names(),
     conda:
         "../../envs/analysis.yaml"
     threads: STUDY.aggregate.threads
     params:
         command=counting_command,
+        limit=limit_of,
         bins=fixed(STUDY.bins.model_dump_json()),
         ratio=STUDY.over_confident_ratio,
     message:

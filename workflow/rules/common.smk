@@ -1,6 +1,7 @@
 """The checked study, and the functions by which rules find their files. Decisions live in src/specgap."""
 
 import functools
+import itertools
 import os
 import re
 import shlex
@@ -23,10 +24,10 @@ except ModuleNotFoundError as error:
 
 from specgap import check, identity, layout
 from specgap import prompts as prompt_sets
-from specgap.errors import one_sentence
+from specgap.errors import ConfigError, one_sentence
 from specgap.figures import plan as figure_plan
 from specgap.figures.spec import load_specs, specs_as_json
-from specgap.layout import ALL_SETTINGS, Cell, done_file, drawn_cells, plan_jobs, plan_parts, traced_cells
+from specgap.layout import ALL_SETTINGS, Cell, done_file, drawn_cells, plan_parts, stored_cells, traced_cells
 from specgap.models.folders import folder_of
 from specgap.tables import names as table_names
 
@@ -58,6 +59,9 @@ def _shell_prefix():
 
 
 shell.prefix(_shell_prefix())
+
+
+include: "files.smk"
 
 
 wildcard_constraints:
@@ -119,69 +123,57 @@ def cell_of(wildcards):
 
 
 @functools.cache
-def _jobs(decoding, setting):
-    return {job.name: job for job in plan_jobs(STUDY, decoding, setting, study_prompts().distinct)}
+def jobs_of(decoding, setting=""):
+    """Return the jobs of a setting by name; those of paths and tails without one."""
+    limit = STUDY.setting(setting).limit if setting else None
+    known = prompt_sets.limited(study_prompts(), limit)
+    return {job.name: job for job in layout.plan_jobs(STUDY, decoding, setting, known.distinct)}
 
 
 def trace_identity(wildcards):
-    job = _jobs(wildcards.decoding, wildcards.setting)[wildcards.job]
+    job = jobs_of(wildcards.decoding, wildcards.setting)[wildcards.job]
     return identity.trace_identity(STUDY, cell_of(wildcards), job, study_prompts().texts)
 
 
 def done_files(wildcards):
     """Return what says that a cell is traced."""
     cell = cell_of(wildcards)
-    return [str(done_file(Path(STUDY.results), cell, job)) for job in _jobs(cell.decoding, cell.setting)]
+    return [str(done_file(Path(STUDY.results), cell, job)) for job in jobs_of(cell.decoding, cell.setting)]
 
 
-def counted_files(wildcards):
-    """Return what a state is made of: done files, or the states of a cell's parts."""
-    parts = plan_parts(_jobs(wildcards.decoding, wildcards.setting).values(), STUDY.aggregate.jobs)
-    files = layout.counted_files(Path(STUDY.results), cell_of(wildcards), parts, wildcards.get("part"))
-    return [str(file) for file in files]
-
-
-def counting_command(wildcards, input, threads):
-    """Return the script that makes a state of such files, with its first arguments."""
-    if input.counted[0].endswith(".rust_agg"):
-        return "scripts/merge_states.py"
-    return shlex.join(["scripts/aggregate.py", f"--threads={threads}", CONFIG_FILE, input.prompts])
-
-
-def figures_of(cell, prompts):
-    """Return the figures of a cell by file name without its ending."""
-    return figure_plan.figures_of(FIGURES, STUDY, cell, prompts.groups_of(grouping_names()[0]))
-
-
-def figure_files(setting, modes=("sampled", "greedy")):
-    """Return the files that a cell's figures go to; none while the groups have yet to be fetched."""
-    decodings = [name for name, decoding in STUDY.decodings.items() if decoding.mode in modes]
-    if not decodings or not PROMPTS:
-        return []
-    stems = figures_of(Cell("{pair}", decodings[0], setting), PROMPTS)
-    folder = f"<results>/figures/{{pair}}/{{decoding}}/{setting}"
-    return [f"{folder}/{stem}.{end}" for stem in stems for end in ("pdf", "png")]
-
-
-def decodings_of(mode):
-    """Return a constraint that only the decodings of one mode meet."""
-    names = [name for name, decoding in STUDY.decodings.items() if decoding.mode == mode]
+def one_of(names):
+    """Return a constraint that these names alone meet."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def figure_spec(wildcards):
-    with one_sentence():
-        return figure_plan.named(figures_of(cell_of(wildcards), study_prompts()), wildcards.figure)[0]
+def decodings_of(mode):
+    return [name for name, decoding in STUDY.decodings.items() if decoding.mode == mode]
 
 
-def figure_tables(wildcards):
-    """Return the tables that one figure is drawn from."""
-    folder = Path(STUDY.results) / "tables" / cell_of(wildcards).folder
-    return [str(file) for file in figure_plan.table_files(figure_spec(wildcards), folder)]
+def stored_names(replayed=None):
+    """Return a constraint that only settings with records meet; of replayed ones or of real rounds, if said."""
+    settings = {cell.setting: STUDY.setting(cell.setting) for cell in stored_cells(STUDY)}
+    return one_of(
+        name
+        for name, setting in settings.items()
+        if replayed in (None, STUDY.collector_of(setting) == "replay")
+    )
 
 
-def figure_code(wildcards):
-    return [str(file.relative_to(Path.cwd())) for file in figure_plan.code_files(figure_spec(wildcards).kind)]
+def alike(names):
+    """Return a rule's number (none for the first), its names and the decodings that have them.
+
+    A rule's outputs are known from its wildcards alone; where decodings differ in them, each has its own.
+    """
+    found = {}
+    for decoding in STUDY.decodings:
+        found.setdefault(tuple(names(decoding)), []).append(decoding)
+    found.pop((), None)
+    return [(f"_{at}" if at else "", *item) for at, item in enumerate(found.items())]
+
+
+def limit_of(wildcards):
+    return STUDY.setting(wildcards.setting).limit
 
 
 def output_folder(wildcards, output):

@@ -1,7 +1,7 @@
 """Figures: all of a cell by one process, or one by itself when it is asked for by name."""
 
 
-ruleorder: draw_figure > draw_figures > draw_figures_greedy > draw_settings_figures
+ruleorder: draw_figure > draw_figures > draw_figures_greedy
 
 
 rule draw_figures:
@@ -15,11 +15,11 @@ rule draw_figures:
     output:
         index="<results>/figures/{pair}/{decoding}/{setting}/index.json",
         # Kept when the rule runs again: a figure that nothing has changed is not redrawn.
-        figures=update(figure_files("{setting}", ["sampled"])),
+        figures=update(figure_files("{setting}", decodings_of("sampled"))),
     log:
         "<logs>/draw_figures/{pair}/{decoding}/{setting}.log",
     wildcard_constraints:
-        decoding=decodings_of("sampled"),
+        decoding=one_of(decodings_of("sampled")),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -35,34 +35,41 @@ rule draw_figures:
 use rule draw_figures as draw_figures_greedy with:
     output:
         index="<results>/figures/{pair}/{decoding}/{setting}/index.json",
-        figures=update(figure_files("{setting}", ["greedy"])),
+        figures=update(figure_files("{setting}", decodings_of("greedy"))),
     wildcard_constraints:
-        decoding=decodings_of("greedy"),
+        decoding=one_of(decodings_of("greedy")),
 
 
-rule draw_settings_figures:
-    input:
-        prompts="<results>/study/prompts.parquet",
-        tables=[
-            f"<results>/tables/{{pair}}/{{decoding}}/all/{name}"
-            for name in table_names.only_csv(table_names.settings_table_names())
-        ],
-        code=sources("src/specgap/figures/*.py", "src/specgap/figures/*.mplstyle"),
-    output:
-        index="<results>/figures/{pair}/{decoding}/all/index.json",
-        figures=update(figure_files("all")),
-    log:
-        "<logs>/draw_settings_figures/{pair}/{decoding}.log",
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        config=CONFIG_FILE,
-        specs=fixed(specs_as_json(FIGURES, ["settings"])),
-    message:
-        "Drawing all settings of {wildcards.pair}, {wildcards.decoding}"
-    shell:
-        "python scripts/draw_figures.py {params.config:q} {input.prompts:q} {params.specs:q}"
-        " {wildcards.pair:q} {wildcards.decoding:q} all 2> {log:q}"
+for number, stems, decodings in alike(settings_figures):
+    workflow.ruleorder("draw_figure", f"draw_settings_figures{number}")
+
+    rule:
+        name:
+            f"draw_settings_figures{number}"
+        input:
+            prompts="<results>/study/prompts.parquet",
+            tables=[
+                f"<results>/tables/{{pair}}/{{decoding}}/all/{table}.csv"
+                for table in dict.fromkeys(t for spec in FIGURES if spec.id in stems for t in spec.tables)
+            ],
+            code=sources("src/specgap/figures/*.py", "src/specgap/figures/*.mplstyle"),
+        output:
+            index="<results>/figures/{pair}/{decoding}/all/index.json",
+            figures=update(with_endings("all", stems)),
+        log:
+            "<logs>/draw_settings_figures/{pair}/{decoding}.log",
+        wildcard_constraints:
+            decoding=one_of(decodings),
+        conda:
+            "../../envs/analysis.yaml"
+        params:
+            config=CONFIG_FILE,
+            specs=fixed(specs_as_json(FIGURES, ["settings"])),
+        message:
+            "Drawing all settings of {wildcards.pair}, {wildcards.decoding}"
+        shell:
+            "python scripts/draw_figures.py {params.config:q} {input.prompts:q} {params.specs:q}"
+            " {wildcards.pair:q} {wildcards.decoding:q} all 2> {log:q}"
 
 
 rule draw_figure:

@@ -4,9 +4,8 @@
 rule write_report:
     input:
         prompts="<results>/study/prompts.parquet",
-        prompt_table="<results>/study/tables/prompts.csv",
-        done=lambda wildcards: [file for cell in traced_cells(STUDY) for file in done_files(cell)],
-        tables=[f"<results>/tables/{cell.folder}/acceptance.csv" for cell in traced_cells(STUDY)],
+        done=lambda wildcards: [file for cell in stored_cells(STUDY) for file in done_files(cell)],
+        tables=rules.tables.input,
         figures=[f"<results>/figures/{cell.folder}/index.json" for cell in drawn_cells(STUDY)],
         code=sources("src/specgap/report/*.py", "src/specgap/report/templates/*"),
     output:
@@ -19,7 +18,9 @@ rule write_report:
         "../../envs/analysis.yaml"
     params:
         config=CONFIG_FILE,
-        study=fixed(STUDY.model_dump_json(exclude={"results", "resources_folder", "shards", "aggregate"})),
+        study=fixed(
+            STUDY.model_dump_json(exclude={"results", "resources_folder", "shards", "aggregate", "batch"})
+        ),
     message:
         "Writing report, methods and references"
     shell:

@@ -16,42 +16,20 @@ rule tabulate_cell:
         ],
     log:
         "<logs>/tabulate_cell/{pair}/{decoding}/{setting}.log",
+    wildcard_constraints:
+        setting=stored_names(),
     conda:
         "../../envs/analysis.yaml"
     params:
         folder=output_folder,
         config=CONFIG_FILE,
+        limit=limit_of,
+        cost=STUDY.cost_ratio,
     message:
         "Writing tables of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
         "python scripts/tabulate_cell.py {params.config:q} {input.prompts:q} {input.vocabulary:q} {input.state:q}"
-        " {wildcards.decoding:q} {params.folder:q} {input.done:q} 2> {log:q}"
-
-
-rule tabulate_settings:
-    input:
-        prompts="<results>/study/prompts.parquet",
-        states=lambda wildcards: [
-            f"{STUDY.results}/aggregates/{wildcards.pair}/{wildcards.decoding}/{setting.name}/state.rust_agg"
-            for setting in STUDY.settings_of(wildcards.decoding)
-        ],
-        rust_agg="<resources>/build/rust_agg",
-        code=sources("src/specgap/tables/*.py"),
-    output:
-        [f"<results>/tables/{{pair}}/{{decoding}}/all/{name}" for name in table_names.settings_table_names()],
-    log:
-        "<logs>/tabulate_settings/{pair}/{decoding}.log",
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        folder=output_folder,
-        config=CONFIG_FILE,
-        settings=lambda wildcards: [s.model_dump_json() for s in STUDY.settings_of(wildcards.decoding)],
-    message:
-        "Writing tables over all settings of {wildcards.pair}, {wildcards.decoding}"
-    shell:
-        "python scripts/tabulate_settings.py {params.config:q} {input.prompts:q} {wildcards.decoding:q}"
-        " {params.folder:q} {input.states:q} 2> {log:q}"
+        " {wildcards.decoding:q} {wildcards.setting:q} {params.folder:q} {input.done:q} 2> {log:q}"
 
 
 rule tabulate_prompts:
@@ -77,7 +55,8 @@ rule tables:
         "<results>/study/tables/prompts.csv",
         [f"<results>/tables/{cell.folder}/acceptance.csv" for cell in traced_cells(STUDY)],
         [
-            f"<results>/tables/{cell.folder}/settings.csv"
+            f"<results>/tables/{cell.folder}/{table}.csv"
             for cell in drawn_cells(STUDY)
             if cell.setting == ALL_SETTINGS
+            for table in table_names.settings_tables(STUDY, cell.decoding)
         ],

@@ -2,26 +2,44 @@
 
 use std::sync::Arc;
 
-use super::{Counter, FIRST_COMPACTION};
+use super::Counter;
+use crate::by_prompt::{self, ByPrompt};
 use crate::cells::{N_UNIT_CELLS, N_VERDICTS};
 use crate::chunk::N_CODES;
 use crate::parts::Part;
-use crate::sorted::Sorted;
 use crate::state::State;
 use crate::sums::add_all;
 
 impl Counter {
-    /// What can be done before [`Counter::flush`], which others may be waiting for.
-    pub fn prepare(&mut self) {
-        self.tokens.add_up();
-        self.compact();
-    }
-
     /// Add everything counted so far to `state`, and begin anew at zero.
     ///
     /// # Panics
     /// Where the state was not made with this counter's setup.
     pub fn flush(&mut self, state: &mut State) {
+        self.flush_shared(state);
+        let mut by_prompt = std::mem::replace(
+            &mut self.by_prompt,
+            ByPrompt::new(self.setup.groups.prompts().len(), self.setup.n_placed_prompts()),
+        );
+        by_prompt.close();
+        let by_prompt = [by_prompt];
+        for (at, sums) in state.shelves.iter_mut().enumerate() {
+            sums.merge(by_prompt::shelf(&by_prompt, at));
+        }
+    }
+
+    /// What is counted by prompt, closed.
+    #[must_use]
+    pub fn into_by_prompt(mut self) -> ByPrompt {
+        self.by_prompt.close();
+        self.by_prompt
+    }
+
+    /// Add to `state` what is not counted by prompt.
+    ///
+    /// # Panics
+    /// Where the state was not made with this counter's setup.
+    pub fn flush_shared(&mut self, state: &mut State) {
         assert!(Arc::ptr_eq(&self.setup, &state.setup), "a state of another setup");
         state.n_rows += std::mem::take(&mut self.n_rows);
         state.n_rows_unmapped += std::mem::take(&mut self.n_rows_unmapped);
@@ -35,18 +53,6 @@ impl Counter {
             }
             *block = Vec::new();
         }
-        state.samples.merge(Sorted::new(std::mem::take(&mut self.samples)));
-        self.compact_at = FIRST_COMPACTION;
-        for (sums, counts) in state.prompt_positions.iter_mut().zip(&mut self.prompt_positions) {
-            let counts = std::mem::take(counts);
-            let judged = |place: &[u32]| place[..2].iter().any(|count| *count > 0);
-            let n = counts.chunks_exact(N_VERDICTS).rposition(judged).map_or(0, |last| last + 1);
-            sums.resize(sums.len().max(n), [0; 2]);
-            for (sum, counts) in sums.iter_mut().zip(counts.chunks_exact(N_VERDICTS)) {
-                add_counts(sum, &counts[..2]);
-            }
-        }
-        state.tokens.merge(self.tokens.take());
         for counts in &mut self.calibration {
             for (bin, verdicts) in state.calibration.iter_mut().zip(counts.chunks_exact(N_VERDICTS)) {
                 add_counts(&mut bin.verdicts, &verdicts[..2]);

@@ -17,6 +17,7 @@ use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::by_prompt::ByPrompt;
 use crate::cells::N_VERDICTS;
 use crate::chunk::{Bins, CHUNK, Chunk, N_CODES};
 use crate::error::Fault;
@@ -24,15 +25,11 @@ use crate::parts::Part;
 use crate::plan::Plan;
 use crate::rows::{RoundColumns, TraceColumns, are_fine, first_fault};
 use crate::runs::KeyRun;
-use crate::sorted::{Add, Sorted};
 use crate::state::Setup;
 use crate::sums::{N_CALIBRATION_BINS, SampleSums};
-use crate::tokens::TokenLog;
 
 /// Draft positions that have room from the start.
 const POSITIONS: usize = 32;
-/// Sums by prompt and sample that are kept before those of one key are first added up.
-const FIRST_COMPACTION: usize = 1 << 17;
 
 /// Counters of one thread.
 pub struct Counter {
@@ -49,11 +46,7 @@ pub struct Counter {
     codes: Vec<[u32; N_CODES]>,
     /// By block of units; empty before its first row.
     unit_cells: Vec<Vec<u32>>,
-    samples: Vec<((u32, u16), SampleSums)>,
-    compact_at: usize,
-    /// By prompt: position × verdict.
-    prompt_positions: Vec<Vec<u32>>,
-    tokens: TokenLog,
+    by_prompt: ByPrompt,
     /// By bin × verdict, twice: two rows in turn.
     calibration: [[u32; N_CALIBRATION_BINS * N_VERDICTS]; 2],
     ratios: [i128; N_CALIBRATION_BINS],
@@ -82,7 +75,8 @@ impl Counter {
         // Indices of counters have 32 bits, also where all positions have room.
         let largest = N_VERDICTS * (setup.layout.stride + (1 << 16));
         let groups = Plan::new(groups, setup.groups.group_names().len(), u32::MAX as usize / largest - 1);
-        let units = prompts.clone().map(|index| members(index).map(|member| member.unit).collect());
+        let counted = if setup.parts.has(Part::Units) { prompts.clone() } else { 0..0 };
+        let units = counted.map(|index| members(index).map(|member| member.unit).collect());
         let units = Plan::new(units, setup.groups.unit_names().len(), usize::MAX);
         let n_positions = if setup.parts.has(Part::Positions) { POSITIONS } else { 0 };
         let n_blocks = groups.targets().len();
@@ -93,10 +87,7 @@ impl Counter {
             cells: vec![0; (n_blocks + 1) * size],
             codes: vec![[0; N_CODES]; n_blocks],
             unit_cells: vec![Vec::new(); units.targets().len()],
-            samples: Vec::new(),
-            compact_at: FIRST_COMPACTION,
-            prompt_positions: vec![Vec::new(); prompts.len()],
-            tokens: TokenLog::default(),
+            by_prompt: ByPrompt::new(prompts.len(), setup.n_placed_prompts()),
             calibration: [[0; N_CALIBRATION_BINS * N_VERDICTS]; 2],
             ratios: [0; N_CALIBRATION_BINS],
             n_rows: 0,
@@ -255,23 +246,6 @@ impl Counter {
         self.cells = cells;
     }
 
-    /// Add sums to those of a prompt and sample: mostly the last one, or a new one.
-    fn add_sample(&mut self, key: (u32, u16), sums: SampleSums) {
-        match self.samples.last_mut() {
-            Some((last, known)) if *last == key => known.add(&sums),
-            _ => self.samples.push((key, sums)),
-        }
-        if self.samples.len() >= self.compact_at {
-            self.compact();
-        }
-    }
-
-    /// Add up the sums of each prompt and sample.
-    fn compact(&mut self) {
-        self.samples = Sorted::new(std::mem::take(&mut self.samples)).into_entries();
-        self.compact_at = FIRST_COMPACTION.max(2 * self.samples.len());
-    }
-
     /// Count rows of `rounds` that have been checked. `runs` says whose they are, and may go on beyond them.
     ///
     /// # Panics
@@ -284,7 +258,7 @@ impl Counter {
             match self.index_of(run.prompt) {
                 Some(index) if n > 0 => {
                     self.n_rounds += n;
-                    self.add_sample((index, run.sample), sums_of_rounds(c, rows.clone()));
+                    self.by_prompt.add_sample((index, run.sample), sums_of_rounds(c, rows.clone()));
                 }
                 Some(_) => {}
                 None => self.n_rounds_unmapped += n,

@@ -68,7 +68,7 @@ impl Counter {
                 self.count_groups(self.groups.blocks(index)[at] as usize * size, run.clone());
             }
         }
-        let Self { setup, chunk, groups, units, tokens, .. } = self;
+        let Self { setup, chunk, groups, units, by_prompt, .. } = self;
         let parts = setup.parts;
         let codes = parts.any(&[Part::Surer, Part::Prompts]).then(|| count_codes(&chunk.codes[run.clone()]));
         if let Some(codes) = &codes {
@@ -90,15 +90,12 @@ impl Counter {
         }
         if parts.has(Part::PromptPositions) {
             let places = &chunk.places[run.clone()];
-            let counts = &mut self.prompt_positions[index as usize];
             let largest = places.iter().fold(0, |largest, place| largest.max(*place)) as usize;
-            if counts.len() <= largest {
-                counts.resize((largest / N_VERDICTS + 1) * N_VERDICTS, 0);
-            }
+            let counts = by_prompt.positions(index, largest);
             count(counts, [places]);
         }
         if parts.has(Part::Tokens) {
-            tokens.add(index, &chunk.tokens[run.clone()]);
+            by_prompt.add_tokens(index, &chunk.tokens[run.clone()]);
         }
         if let (true, Some(codes)) = (parts.has(Part::Prompts), codes) {
             self.add_sums(index, sample, &codes, run);
@@ -139,7 +136,7 @@ impl Counter {
             sum_entropy: i128::from(sum(&chunk.entropy[run])),
             ..SampleSums::default()
         };
-        self.add_sample((index, sample), sums);
+        self.by_prompt.add_sample((index, sample), sums);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Parquet pages decoded straight into the buffers of the fold.
 //!
-//! The parquet crate reads footers; this module reads the pages of flat columns of the types that `traces`
-//! has. It is quicker than the crate's readers because indices are looked up in the type of the fold,
+//! The parquet crate reads footers; this module reads the pages of flat columns of the types that `traces`,
+//! `paths` and `tails` have. It is quicker than the crate's readers because indices are looked up in the type of the fold,
 //! repeated values stay runs, bytes in memory are not copied, and buffers are kept. Columns with anything
 //! else in them (another encoding or codec) go through the crate's column reader once their pages are checked
 //! (`foreign`).
@@ -38,6 +38,6 @@ mod window;
 pub use self::fault::{Fault, Result};
 pub use self::foreign::check_columns;
 pub use self::page::chunk_start;
-pub use self::row_group::{Block, RowGroup, Wanted};
+pub use self::row_group::{Block, PathBlock, RowGroup, Rows, TailBlock, Wanted};
 pub use self::runs::Runs;
 pub use self::window::Input;

@@ -1,4 +1,4 @@
-//! Row groups of `traces`, decoded block by block.
+//! Row groups, decoded block by block.
 
 use parquet::file::metadata::RowGroupMetaData;
 
@@ -7,14 +7,36 @@ use super::fault::Result;
 use super::runs::Runs;
 use super::window::Input;
 
-macro_rules! columns {
-    ($($name:ident: $type:ty, $how:ident $into:ty;)*) => {
-        /// Which columns of `traces` to decode.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "a column's name says what it is")]
-        pub struct Wanted { $(pub $name: bool,)* }
+/// Rows of a table as they are decoded.
+pub trait Rows: Default {
+    /// Which of its columns to decode.
+    type Wanted: Copy;
+    /// Its columns, and how far they are decoded.
+    type Columns;
+    /// The columns with these names; other names are ignored.
+    fn named(names: &[&str]) -> Self::Wanted;
+    /// Prepare to decode columns.
+    ///
+    /// # Errors
+    /// Those of [`RowGroup::open`].
+    fn open(input: &Input, group: &RowGroupMetaData, wanted: Self::Wanted) -> Result<Self::Columns>;
+    /// Say how many rows come next, and which of the row group the first one is.
+    fn place(&mut self, rows: usize, first_row: u64);
+    /// Replace the rows by the next ones, so many.
+    ///
+    /// # Errors
+    /// [`Fault`](super::Fault).
+    fn take(&mut self, columns: &mut Self::Columns, input: &mut Input, rows: usize) -> Result<()>;
+}
 
-        impl Wanted {
+macro_rules! columns {
+    ($what:literal $block:ident $wanted:ident $columns:ident; $($name:ident: $type:ty, $how:ident $into:ty;)*) => {
+        #[doc = concat!("Which columns of `", $what, "` to decode.")]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "a column's name says what it is")]
+        pub struct $wanted { $(pub $name: bool,)* }
+
+        impl $wanted {
             /// Those with these names; other names are ignored.
             #[must_use]
             pub fn named(names: &[&str]) -> Self {
@@ -22,10 +44,10 @@ macro_rules! columns {
             }
         }
 
-        /// Rows of a row group: a column that is not wanted stays empty.
+        #[doc = concat!("Rows of `", $what, "`, all of one row group: a column that is not wanted stays empty.")]
         #[derive(Clone, Debug, Default, PartialEq)]
-        #[expect(missing_docs, reason = "a column's name says what it is")]
-        pub struct Block {
+        #[allow(missing_docs, reason = "a column's name says what it is")]
+        pub struct $block {
             /// How many.
             pub rows: usize,
             /// The row of the row group that the first one is.
@@ -33,18 +55,30 @@ macro_rules! columns {
             $(pub $name: $into,)*
         }
 
-        struct Columns { $($name: Option<Column<$type>>,)* }
+        #[doc = concat!("Columns of `", $what, "`, and how far they are decoded.")]
+        pub struct $columns { $($name: Option<Column<$type>>,)* }
 
-        impl Columns {
-            fn new(input: &Input, group: &RowGroupMetaData, wanted: Wanted) -> Result<Self> {
-                $(let $name = wanted.$name.then(|| Column::new(input, group, stringify!($name)));)*
-                Ok(Self { $($name: $name.transpose()?,)* })
+        impl Rows for $block {
+            type Wanted = $wanted;
+            type Columns = $columns;
+
+            fn named(names: &[&str]) -> $wanted {
+                $wanted::named(names)
             }
 
-            fn next(&mut self, input: &mut Input, rows: usize, block: &mut Block) -> Result<()> {
-                $(match &mut self.$name {
-                    Some(column) => column.$how(input, rows, &mut block.$name)?,
-                    None => block.$name.clear(),
+            fn open(input: &Input, group: &RowGroupMetaData, wanted: $wanted) -> Result<$columns> {
+                $(let $name = wanted.$name.then(|| Column::new(input, group, stringify!($name)));)*
+                Ok($columns { $($name: $name.transpose()?,)* })
+            }
+
+            fn place(&mut self, rows: usize, first_row: u64) {
+                (self.rows, self.first_row) = (rows, first_row);
+            }
+
+            fn take(&mut self, columns: &mut $columns, input: &mut Input, rows: usize) -> Result<()> {
+                $(match &mut columns.$name {
+                    Some(column) => column.$how(input, rows, &mut self.$name)?,
+                    None => self.$name.clear(),
                 })*
                 Ok(())
             }
@@ -53,6 +87,7 @@ macro_rules! columns {
 }
 
 columns! {
+    "traces" Block Wanted Columns;
     prompt: u64, runs Runs<u64>;
     sample: u16, runs Runs<u16>;
     round: u16, dense Vec<u16>;
@@ -66,21 +101,48 @@ columns! {
     verdict: u8, dense Vec<u8>;
 }
 
+columns! {
+    "paths" PathBlock PathWanted PathColumns;
+    prompt: u64, runs Runs<u64>;
+    sample: u16, runs Runs<u16>;
+    offset: u16, dense Vec<u16>;
+    token: u32, dense Vec<u32>;
+    proposal: u32, dense Vec<u32>;
+    fate: u8, dense Vec<u8>;
+    p: f32, dense Vec<f32>;
+    q: f32, dense Vec<f32>;
+    proposal_p: f32, dense Vec<f32>;
+    proposal_q: f32, dense Vec<f32>;
+    overlap: f32, dense Vec<f32>;
+    entropy: f32, dense Vec<f32>;
+}
+
+columns! {
+    "tails" TailBlock TailWanted TailColumns;
+    prompt: u64, runs Runs<u64>;
+    sample: u16, runs Runs<u16>;
+    start: u16, dense Vec<u16>;
+    offset: u16, dense Vec<u16>;
+    token: u32, dense Vec<u32>;
+    q: f32, dense Vec<f32>;
+    p: f32, dense Vec<f32>;
+}
+
 /// A row group of a file whose footer was read.
-pub struct RowGroup {
+pub struct RowGroup<B: Rows = Block> {
     input: Input,
-    columns: Columns,
+    columns: B::Columns,
     rows: u64,
     next: u64,
 }
 
-impl RowGroup {
+impl<B: Rows> RowGroup<B> {
     /// Prepare to decode; nothing is read yet.
     ///
     /// # Errors [`Fault::Damaged`](super::Fault::Damaged) where a wanted column is missing, lies outside the
     /// file or is stored as another type, [`Fault::Io`](super::Fault::Io).
-    pub fn open(input: Input, group: &RowGroupMetaData, wanted: Wanted) -> Result<Self> {
-        let columns = Columns::new(&input, group, wanted)?;
+    pub fn open(input: Input, group: &RowGroupMetaData, wanted: B::Wanted) -> Result<Self> {
+        let columns = B::open(&input, group, wanted)?;
         Ok(Self { input, columns, rows: group.num_rows().unsigned_abs(), next: 0 })
     }
 
@@ -88,14 +150,14 @@ impl RowGroup {
     ///
     /// # Errors
     /// [`Fault`](super::Fault); the block is then not to be used, nor is the row group.
-    pub fn next_block(&mut self, block: &mut Block, max_rows: usize) -> Result<bool> {
+    pub fn next_block(&mut self, block: &mut B, max_rows: usize) -> Result<bool> {
         let left = self.rows - self.next;
         let rows = usize::try_from(left).unwrap_or(usize::MAX).min(max_rows).min(u32::MAX as usize);
-        (block.rows, block.first_row) = (rows, self.next);
+        block.place(rows, self.next);
         if rows == 0 {
             return Ok(false);
         }
-        self.columns.next(&mut self.input, rows, block)?;
+        block.take(&mut self.columns, &mut self.input, rows)?;
         self.next += rows as u64;
         Ok(true)
     }

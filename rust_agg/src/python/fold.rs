@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use super::inputs::{parts_of, source};
 use super::settings::{Grids, Groups};
 use super::state::State;
+use crate::error::Result;
 use crate::state::Setup;
 use crate::{run, state};
 
@@ -45,17 +46,33 @@ pub fn fold(
 ) -> PyResult<State> {
     let parts = parts_of(parts)?;
     let setup = Arc::new(Setup::new(grids.0.clone(), Arc::clone(&groups.0), over_confident_ratio, parts)?);
+    let threads = threads_of(threads)?;
+    let traces = source(traces, "traces")?;
+    let rounds = rounds.map(|rounds| source(rounds, "rounds")).transpose()?;
+    let state = watched(py, progress, |tick| run::fold(&setup, traces, rounds, threads, tick))?;
+    Ok(State(state))
+}
+
+/// The number of threads that a caller asks for; all cores where it does not say.
+pub fn threads_of(threads: Option<usize>) -> PyResult<usize> {
     if threads == Some(0) {
         return Err(PyValueError::new_err("threads must be at least 1, found 0"));
     }
-    let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
-    let traces = source(traces, "traces")?;
-    let rounds = rounds.map(|rounds| source(rounds, "rounds")).transpose()?;
+    let cores = || std::thread::available_parallelism().ok().map(Into::into);
+    Ok(threads.or_else(cores).unwrap_or(1))
+}
+
+/// Run `work` without the interpreter lock, and give it what is to be asked while it runs.
+pub fn watched<T: Send>(
+    py: Python<'_>,
+    progress: Option<Py<PyAny>>,
+    work: impl FnOnce(&mut dyn FnMut(u64, Option<u64>) -> bool) -> Result<T> + Send,
+) -> PyResult<T> {
     let mut watch = Watch { progress, called: None, raised: None };
-    let state = py.detach(|| run::fold(&setup, traces, rounds, threads, |done, all| watch.tick(done, all)));
+    let done = py.detach(|| work(&mut |done, all| watch.tick(done, all)));
     match watch.raised {
         Some(raised) => Err(raised),
-        None => Ok(State(state?)),
+        None => Ok(done?),
     }
 }
 

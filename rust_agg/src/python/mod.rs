@@ -7,6 +7,7 @@ mod errors;
 mod fold;
 mod histogram;
 mod inputs;
+mod replay;
 mod settings;
 mod state;
 mod table;
@@ -37,6 +38,10 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<histogram::Histogram>()?;
     module.add_class::<histogram::Axis>()?;
     module.add_class::<histogram::Traits>()?;
+    module.add_class::<replay::Replay>()?;
     module.add_function(wrap_pyfunction!(fold::empty, module)?)?;
-    module.add_function(wrap_pyfunction!(fold::fold, module)?)
+    module.add_function(wrap_pyfunction!(fold::fold, module)?)?;
+    module.add_function(wrap_pyfunction!(replay::replay, module)?)?;
+    module.add_function(wrap_pyfunction!(replay::replay_records, module)?)?;
+    module.add_function(wrap_pyfunction!(replay::tail_lengths, module)?)
 }

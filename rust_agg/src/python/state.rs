@@ -91,6 +91,11 @@ impl State {
     }
 
     #[getter]
+    fn discarded(&self) -> &'static str {
+        self.0.discarded().name()
+    }
+
+    #[getter]
     fn n_rows(&self) -> u64 {
         self.0.n_rows()
     }

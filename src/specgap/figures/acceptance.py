@@ -6,12 +6,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from specgap.figures.beside import write_beside
 from specgap.figures.frame import legend, new_figure, padded
 from specgap.figures.groups import marked_names
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, INK, MUTED
 
 _POOLED, _MEAN = COLOURS[0], COLOURS[1]
+#: Where the columns of words end, in points right of the panel.
+_COLUMNS = (28, 100, 140)
 
 
 @figure("acceptance_by_group")
@@ -27,7 +30,7 @@ def draw_acceptance_by_group(tables: Tables, request: Request) -> Figure:
     rates = table[["acceptance_rate", "acceptance_rate_prompt_mean"]].to_numpy(dtype=np.float64).ravel()
     axes.set(xlabel="acceptance rate", xlim=padded(rates), ylim=(-0.7, len(table) - 0.3))
     axes.set_yticks(range(len(table)), marked_names(table))
-    _write_row(axes, len(table) - 0.05, ("rate", "terms × templates", "judged"), MUTED)
+    write_beside(axes, len(table) - 0.05, ("rate", "terms × templates", "judged"), _COLUMNS, MUTED)
     _explain(axes)
     return drawn
 
@@ -42,7 +45,7 @@ def _draw_row(axes: Axes, place: int, row: pd.Series) -> None:
         row["acceptance_rate"], place, "o", color=_POOLED, markersize=5,
         markerfacecolor="white" if one_term else _POOLED,
     )  # fmt: skip
-    _write_row(axes, place, _about(row), INK)
+    write_beside(axes, place, _about(row), _COLUMNS, INK)
 
 
 def _about(row: pd.Series) -> tuple[str, str, str]:
@@ -51,15 +54,6 @@ def _about(row: pd.Series) -> tuple[str, str, str]:
     )
     rate = "–" if np.isnan(row["acceptance_rate"]) else f"{row['acceptance_rate']:.3f}"
     return rate, layout, f"n {row['n_judged']:,.0f}"
-
-
-def _write_row(axes: Axes, place: float, cells: tuple[str, str, str], colour: str) -> None:
-    """Write three cells right of the panel, level with a group."""
-    for points, cell in zip((28, 100, 140), cells, strict=True):
-        axes.annotate(
-            cell, (1, place), (points, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-            ha="right", va="center", fontsize=6.2, color=colour, annotation_clip=False,
-        )  # fmt: skip
 
 
 def _explain(axes: Axes) -> None:

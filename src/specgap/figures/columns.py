@@ -2,7 +2,7 @@
 
 _RATES = (
     "acceptance_rate acceptance_rate_prompt_mean draft_acceptance_rate token_acceptance_ratio "
-    "block_efficiency gamma_mean share_cut overlap"
+    "block_efficiency gamma_mean cost_ratio modelled_speed_up share_cut overlap"
 )
 _COUNTS = (
     "n_prompts n_prompts_unjudged n_terms n_templates n_rounds n_drafted n_judged n_accepted n_rejected "
@@ -29,7 +29,9 @@ COLUMNS: dict[str, frozenset[str]] = {
     }.items()
 }
 
-_SCHEDULE = "setting schedule num_assistant_tokens confidence_threshold carry_state grouping group"
+_SCHEDULE = (
+    "setting schedule num_assistant_tokens confidence_threshold carry_state collector compared grouping group"
+)
 
 #: The same for the tables over all settings, which lie in the folder `all`.
 SETTINGS_COLUMNS: dict[str, frozenset[str]] = {
@@ -37,6 +39,19 @@ SETTINGS_COLUMNS: dict[str, frozenset[str]] = {
     for name, columns in {
         "settings": f"{_SCHEDULE} {_COUNTS} {_RATES} block_efficiency_independent {_SURER}",
         "histograms": "setting verdict quantity bin low high count share note",
+        "best_schedule": "grouping group among n_settings n_prompts n_terms cost_ratio best_setting "
+        "best_num_assistant_tokens best_block_efficiency best_speed_up near_best_low near_best_high "
+        "average_setting average_num_assistant_tokens average_block_efficiency average_speed_up loss_percent "
+        "loss_percent_se mode pilot note",
+        "schedule_state": "setting series prompt sample round n requested requested_mean requested_p05 "
+        "requested_p25 requested_median requested_p75 requested_p95 mode pilot note",
+        "order_effect": "setting series order group n_terms n_groups_before n_drafted n_judged n_accepted "
+        "draft_acceptance_rate acceptance_rate gamma_mean block_efficiency mode pilot note",
+        "cross_check": "replayed checked collector grouping group quantity n_prompts n_terms replayed_value "
+        "replayed_low replayed_high checked_value checked_low checked_high difference difference_se z "
+        "n_prompts_differ n_prompts_differ_drafted mode pilot note",
+        "measured_speed_up": "setting grouping group n_prompts n_terms plain_seconds assisted_seconds "
+        "measured_speed_up measured_speed_up_low measured_speed_up_high device mode pilot note",
     }.items()
 }
 
@@ -54,4 +69,9 @@ KINDS: dict[str, str] = {
     "joint_probabilities": "joint",
     "calibration": "calibration",
     "schedule_sweep": "sweep",
+    "best_schedule": "best",
+    "schedule_state": "state",
+    "order_effect": "orders",
+    "cross_check": "cross",
+    "measured_speed_up": "speed",
 }

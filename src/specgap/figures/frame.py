@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -48,7 +50,7 @@ def new_figure(
     above = _joined([shown(phrase, longest=150) for phrase in phrases], width)
     above += _wrapped(subtitle, _SMALL, width) if subtitle else []
     notes = [*notes, *footnotes(acceptance, [*names, request.group or "", *phrases])]
-    below = [line for note in notes for line in _wrapped(note, _SMALL, width)]
+    below = [line for note in notes if note for line in _wrapped(note, _SMALL, width)]
     head = (len(lines) * _TITLE * 1.3 + len(above) * _SMALL * 1.35 + 7) / 72
     foot = (len(below) * _SMALL * 1.35 + (4 if below else 0)) / 72
     whole = head + height + foot
@@ -138,7 +140,13 @@ def lines_of(looks: Sequence[Look]) -> list[Line2D]:
     return [Line2D([], [], color=one.color, linestyle=one.linestyle, linewidth=1.4) for one in looks]
 
 
-def legend(place: Axes | Figure, handles: Sequence[Line2D], labels: Sequence[str], **how: Any) -> Legend:
+def panels_in(place: SubplotSpec, rows: int, columns: int, **how: Any) -> list[Axes]:
+    """Return panels that share a part of a figure, row by row."""
+    made = place.subgridspec(rows, columns, **how).subplots(squeeze=False)
+    return [axes for row in made for axes in row]
+
+
+def legend(place: Axes | Figure, handles: Sequence[Artist], labels: Sequence[str], **how: Any) -> Legend:
     """Make a legend whose labels may be any text (matplotlib drops labels that begin with `_`)."""
     made = place.legend(list(handles), [str(number) for number in range(len(labels))], **how)
     for text, label in zip(made.get_texts(), labels, strict=True):
@@ -164,9 +172,9 @@ def log_axis(axes: Axes, low: float, high: float, *, which: str = "y") -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def nothing(axes: Axes, text: str) -> None:
-    """Say in an empty panel why it is empty."""
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED)
+def nothing(axes: Axes, text: str, *, height: float = 0.5) -> None:
+    """Say in an empty panel why it is empty, at a share of its height."""
+    axes.text(0.5, height, text, transform=axes.transAxes, ha="center", va="center", color=MUTED)
 
 
 def unit_ticks(axes: Axes) -> None:

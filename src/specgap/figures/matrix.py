@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from specgap.figures.beside import signed
 from specgap.figures.frame import Floats, new_figure, nothing
 from specgap.figures.groups import groups_of, marked_names
 from specgap.figures.registry import Request, Tables, figure
@@ -44,12 +45,6 @@ def draw_difference_matrix(tables: Tables, request: Request) -> Figure:
     return drawn
 
 
-def _signed(value: float) -> str:
-    """Write a number with its sign, zero without one."""
-    text = f"{value:+.1f}".replace("-", "−")
-    return "0.0" if text[1:] == "0.0" else text
-
-
 def _draw_cells(axes: Axes, values: Floats) -> AxesImage:
     largest = max(float(np.nanmax(np.abs(values))), 0.1)
     image = axes.imshow(
@@ -67,7 +62,7 @@ def _draw_cells(axes: Axes, values: Floats) -> AxesImage:
             axes.text(
                 column,
                 row,
-                _signed(value),
+                signed(value),
                 ha="center",
                 va="center",
                 fontsize=6,

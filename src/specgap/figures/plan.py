@@ -1,6 +1,6 @@
 """Which figures a cell has, under which file names, and which source files each rests on. No heavy import."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from specgap.config import Study
@@ -9,10 +9,12 @@ from specgap.figures.columns import KINDS
 from specgap.figures.spec import Mode, Spec
 from specgap.layout import ALL_SETTINGS, Cell
 from specgap.names import file_name
+from specgap.tables.names import TIMING_TABLES, settings_tables
 
 _FOLDER = Path(__file__).parent
 #: Source files that every figure rests on.
 _SHARED = (
+    "beside.py",
     "draw.py",
     "facts.py",
     "frame.py",
@@ -23,6 +25,7 @@ _SHARED = (
     "style.py",
     "text.py",
     "visible.py",
+    "zones.py",
     "../tables/headline.py",
 )
 
@@ -48,16 +51,30 @@ def figures_of_cell(specs: Iterable[Spec], groups: Sequence[str], mode: Mode) ->
     return plan
 
 
-def figures_of_settings(specs: Iterable[Spec], mode: Mode) -> Plan:
-    """Return the figures over all settings of one pair × decoding."""
-    return {spec.id: (spec, None) for spec in specs if spec.scope == "settings" and applies(spec, mode)}
+def figures_of_settings(specs: Iterable[Spec], mode: Mode, tables: Collection[str] | None = None) -> Plan:
+    """Return the figures over all settings of one pair × decoding: those that `tables` allow, if given."""
+    return {
+        spec.id: (spec, None)
+        for spec in specs
+        if spec.scope == "settings"
+        and applies(spec, mode)
+        and (tables is None or set(spec.tables) <= set(tables))
+    }
 
 
-def figures_of(specs: Iterable[Spec], study: Study, cell: Cell, groups: Sequence[str]) -> Plan:
-    """Return the figures of a study's cell, which may be that over all settings."""
+def figures_of(
+    specs: Iterable[Spec], study: Study, cell: Cell, groups: Sequence[str], *, timed: bool = False
+) -> Plan:
+    """Return the figures of a study's cell, which may be that over all settings.
+
+    Those of measured times are among them where `timed` is true: they are drawn when asked for, by no run.
+    """
     mode = study.decodings[cell.decoding].mode
-    over_settings = cell.setting == ALL_SETTINGS
-    return figures_of_settings(specs, mode) if over_settings else figures_of_cell(specs, groups, mode)
+    chosen = [spec for spec in specs if timed or not spec.timing]
+    if cell.setting != ALL_SETTINGS:
+        return figures_of_cell(chosen, groups, mode)
+    tables = [*settings_tables(study, cell.decoding), *(TIMING_TABLES if timed else ())]
+    return figures_of_settings(chosen, mode, tables)
 
 
 def named(plan: Plan, stem: str) -> tuple[Spec, str | None]:

@@ -9,13 +9,18 @@ from specgap.figures.text import shown
 
 _QUANTITIES = {"p": "target probability p", "q": "draft probability q"}
 
+#: More outlines could not be told apart.
+_MOST = 10
+
 
 @figure("probabilities_by_setting")
 def draw_probabilities_by_setting(tables: Tables, request: Request) -> Figure:
     """Draw p and q as shares of each setting's accepted (above) and rejected (below) tokens."""
     table = tables["histograms"]
-    settings = list(dict.fromkeys(table["setting"]))
-    drawn = new_figure(request, 3.7)
+    known = list(dict.fromkeys(table["setting"]))
+    settings = known[:_MOST]
+    notes = [f"The first {_MOST} of {len(known)} settings with figures; the table has all."]
+    drawn = new_figure(request, 3.7, notes=notes if len(known) > _MOST else ())
     panels = drawn.subplots(2, 2, sharex=True, sharey=True)
     highest, lowest, judged = 0.1, 0.01, dict.fromkeys(settings, 0.0)
     for setting in settings:

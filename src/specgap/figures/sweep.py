@@ -1,218 +1,158 @@
-"""Rates against γ: every setting of a decoding, with the groups faint behind all prompts."""
+"""Every setting of a decoding: three rates of all prompts, and block efficiency by group with theory."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from specgap.config import OVERALL
-from specgap.figures.frame import Floats, legend, new_figure, nothing
-from specgap.figures.groups import rest_on_one_term
+from specgap.figures.frame import Floats, legend, new_figure, nothing, padded, panels_in
+from specgap.figures.groups import marked_names
 from specgap.figures.registry import Request, Tables, figure
-from specgap.figures.style import COLOURS, FAINT, INK, MUTED
-from specgap.figures.text import shown
+from specgap.figures.style import FAINT, INK, MUTED
+from specgap.figures.zones import Zones, compared, draw_faint, draw_settings, left_out
 
-#: Schedule to marker and colour.
-_SCHEDULES = {
-    "constant": ("o", COLOURS[0]),
-    "heuristic": ("^", COLOURS[1]),
-    "heuristic_transient": ("s", COLOURS[2]),
-}
 _PANELS = {
-    "acceptance_rate": "acceptance rate,\nover judged tokens",
+    "block_efficiency": "emitted per target call",
     "acceptance_rate_prompt_mean": "acceptance rate,\nmean over prompts",
-    "draft_acceptance_rate": "accepted /\ndrafted",
-    "block_efficiency": "emitted per\ntarget call",
+    "draft_acceptance_rate": "accepted / drafted",
 }
-_DASHED = (0, (4, 1.5))
+_DASHED = (0, (3, 1.5))
 _THEORY = (
-    "Dashed: constant settings without threshold, if acceptance were independent of the draft position: "
-    "(1 − α^(γ+1)) / (1 − α) with α the setting's acceptance rate (Leviathan et al. 2023, equation 1)."
+    "Dashed: (1 − α^(γ+1)) / (1 − α), what constant settings would emit if every draft position were "
+    "accepted like the first, with α the acceptance rate at constant-1 (Leviathan et al. 2023, equation 1)."
 )
-_ONE_TERM = "Hollow dots: groups of one identity term, whose own spread is not estimable."
-_NUMBERED = "Numbers name the settings that marker and γ do not tell."
-#: Width of the panels in inches, about; room of a marker and of a tick's label in them.
-_WIDTH, _MARKER, _LABEL = 4.8, 0.13, 0.22
-#: Height of a line of the legend in inches.
-_LINE = 0.14
+_NO_THEORY = "No theory curve: it needs α, the acceptance rate at constant-1, which is no setting here."
+#: Panels of groups side by side; more of them where there are many groups.
+_COLUMNS, _MANY, _MOST_COLUMNS = 4, 12, 5
+#: Heights in inches: the panels of all prompts, a row of groups, the names below an axis.
+_UPPER, _ROW, _FEET = 1.75, 1.0, 0.3
+#: Longest name above a panel of a group, in characters, by the number of columns.
+_LONGEST = {_COLUMNS: 27, _MOST_COLUMNS: 20}
 
 
 @figure("schedule_sweep")
 def draw_schedule_sweep(tables: Tables, request: Request) -> Figure:
-    """Draw four rates by γ on axes of their own; nothing is joined but constant settings."""
-    table = tables["settings"]
+    """Draw three rates of all prompts with the groups faint, and below each group's block efficiency."""
+    table = compared(tables["settings"])
     is_overall = table["grouping"] == OVERALL
-    groups, overall = table[~is_overall], table[is_overall].reset_index(drop=True)
-    overall = overall.assign(x=_places(overall), number=_numbers(overall))
-    listed = overall[overall["number"] > 0]
-    notes = [_THEORY] if overall["block_efficiency_independent"].notna().any() else []
-    notes += [_ONE_TERM] if any(rest_on_one_term(groups)) else []
-    notes += [_NUMBERED] if len(listed) else []
-    drawn = new_figure(request, max(4.7, 0.7 + _LINE * len(listed)), notes=notes)
-    panels = drawn.subplots(len(_PANELS), 1, sharex=True, height_ratios=[1.1, 1.1, 0.9, 1.1])
-    for axes, (column, label) in zip(panels, _PANELS.items(), strict=True):
-        _draw_groups(axes, groups, overall, column)
-        _draw_settings(axes, overall, column)
-        axes.set_ylabel(label)
-        if overall[column].isna().all():
-            nothing(axes, "nothing judged")
-    _draw_theory(panels[-1], overall)
-    _gamma_axis(panels[-1], overall["num_assistant_tokens"].to_numpy(dtype=np.float64))
-    _explain(panels[0], overall, has_groups=len(groups) > 0)
-    if len(listed):
-        handles = [_handle(row) for _, row in listed.iterrows()]
-        labels = [f"{row['number']}  {_described(row)}" for _, row in listed.iterrows()]
-        legend(drawn, handles, labels, loc="outside right center")
+    groups, overall = table[~is_overall], table[is_overall]
+    zones = Zones.of(table)
+    names = groups.drop_duplicates("group")
+    columns = _columns(len(names))
+    rows = -(-len(names) // columns)
+    notes = [_about_theory(overall), *left_out(tables["settings"])]
+    heights = [_UPPER + _FEET, _ROW * rows + _FEET]
+    drawn = new_figure(request, sum(heights), notes=notes, acceptance=names)
+    grid = drawn.add_gridspec(2, 1, height_ratios=heights)
+    _draw_rates(panels_in(grid[0], 1, len(_PANELS)), overall, groups, zones)
+    panels = panels_in(grid[1], rows, columns)
+    _draw_groups(panels[: len(names)], names, groups, overall, zones)
+    for spare in panels[len(names) :]:
+        spare.set_visible(False)
+    _label_rows(panels, len(names), columns, zones)
     return drawn
 
 
-# Places and names ------------------------------------------------------------------------------------
+def _columns(n_groups: int) -> int:
+    return _COLUMNS if n_groups <= _MANY else _MOST_COLUMNS
 
 
-def _span(gammas: Floats) -> tuple[float, float]:
-    """Return the ends of the axis, as exponents of ten."""
-    low, high = float(np.log10(gammas.min())), float(np.log10(gammas.max()))
-    air = max(0.07 * (high - low), 0.15)
-    return low - air, high + air
+def _about_theory(overall: pd.DataFrame) -> str:
+    if _has_theory(overall):
+        return _THEORY
+    return _NO_THEORY if overall["acceptance_rate"].notna().any() else ""
 
 
-def _steps(overall: pd.DataFrame) -> Floats:
-    """Return how far apart the settings of one γ stand: a marker's width, less where the next γ is near."""
-    gammas = overall["num_assistant_tokens"].to_numpy(dtype=np.float64)
-    low, high = _span(gammas)
-    known = np.log10(np.unique(gammas))
-    apart = np.diff(known, prepend=-np.inf, append=np.inf)
-    nearest = np.minimum(apart[:-1], apart[1:])[np.searchsorted(known, np.log10(gammas))]
-    of_gamma = overall.groupby("num_assistant_tokens")["setting"].transform("size").to_numpy()
-    return np.asarray(np.minimum(_MARKER * (high - low) / _WIDTH, 0.9 * nearest / of_gamma))
+def _has_theory(rows: pd.DataFrame) -> bool:
+    return bool(rows["block_efficiency_independent"].notna().any())
 
 
-def _places(overall: pd.DataFrame) -> Floats:
-    """Return the settings' places on the axis: at γ, and beside each other where several have the same."""
-    of_gamma = overall.groupby("num_assistant_tokens")["setting"]
-    beside = of_gamma.cumcount() - (of_gamma.transform("size") - 1) / 2
-    exponents = np.log10(overall["num_assistant_tokens"].to_numpy(dtype=np.float64))
-    return np.asarray(10 ** (exponents + beside.to_numpy(dtype=np.float64) * _steps(overall)))
+def _draw_rates(panels: Sequence[Axes], overall: pd.DataFrame, groups: pd.DataFrame, zones: Zones) -> None:
+    for axes, (column, label) in zip(panels, _PANELS.items(), strict=True):
+        for _, of in groups.groupby("group", sort=False):
+            draw_faint(axes, of, zones, column)
+        draw_settings(axes, overall, zones, column, width=1.2, size=4)
+        zones.set_axis(axes, inches=1.75)
+        axes.set_ylabel(label)
+        if overall[column].isna().all():
+            judged = overall["acceptance_rate"].notna().any()
+            nothing(axes, "discarded tokens\nnot collected" if judged else "nothing judged")
+            axes.set_yticks([])
+        # Room for the legend, which is wider than its panel.
+        axes.set_title(" ")
+    _draw_theory(panels[0], overall, zones)
+    _explain(panels[0], overall, zones, has_groups=len(groups) > 0)
 
 
-def _plain_name(row: pd.Series) -> str:
-    return f"{row['schedule']}-{row['num_assistant_tokens']:.0f}"
-
-
-def _numbers(overall: pd.DataFrame) -> list[int]:
-    """Return a number for each setting of which schedule and γ are not the whole name, 0 for the others."""
-    count, numbers = 0, []
-    for _, row in overall.iterrows():
-        is_plain = row["setting"] == _plain_name(row) and not _is_hollow(row)
-        count += not is_plain
-        numbers.append(0 if is_plain else count)
-    return numbers
-
-
-def _described(row: pd.Series) -> str:
-    """Return a setting's name, with what makes its marker hollow where the name does not say it."""
-    name, threshold = str(row["setting"]), f"{row['confidence_threshold']:g}"
-    more = []
-    if row["confidence_threshold"] and f"-t{threshold}" not in name:
-        more.append(f"threshold {threshold}")
-    if row["carry_state"] and "carried" not in name:
-        more.append("carried")
-    name = shown(name, longest=26)
-    return f"{name} ({', '.join(more)})" if more else name
-
-
-def _is_hollow(row: pd.Series) -> bool:
-    return bool(row["confidence_threshold"] > 0 or row["carry_state"])
-
-
-# Drawing ---------------------------------------------------------------------------------------------
-
-
-def _draw_groups(axes: Axes, groups: pd.DataFrame, overall: pd.DataFrame, column: str) -> None:
-    names = {group: place for place, group in enumerate(dict.fromkeys(groups["group"]))}
-    settings = overall.assign(step=_steps(overall)).set_index("setting")[["x", "step"]]
-    rows = groups.join(settings, on="setting")
-    # Fixed places, so that the dots of one group can be followed from setting to setting.
-    beside = rows["group"].map(names).to_numpy(dtype=np.float64) / max(len(names) - 1, 1) - 0.5
-    x = rows["x"] * 10 ** (0.6 * beside * rows["step"])
-    for is_hollow, face in ((False, FAINT), (True, "white")):
-        chosen = np.array(rest_on_one_term(rows), dtype=bool) == is_hollow
-        axes.plot(
-            x[chosen], rows[column][chosen], "o", color=FAINT, markerfacecolor=face,
-            markersize=2.6, markeredgewidth=0.6, zorder=2,
-        )  # fmt: skip
-
-
-def _draw_settings(axes: Axes, overall: pd.DataFrame, column: str) -> None:
-    constant = _constant(overall)
-    axes.plot(constant["x"], constant[column], color=COLOURS[0], linewidth=0.9, zorder=3)
-    for _, row in overall.iterrows():
-        mark = _handle(row)
-        mark.set(xdata=[row["x"]], ydata=[row[column]], zorder=4)
-        axes.add_line(mark)
-        if row["number"] and np.isfinite(row[column]):
-            axes.annotate(
-                str(row["number"]), (row["x"], row[column]), (0, 3.5), textcoords="offset points",
-                ha="center", va="bottom", fontsize=5, color=MUTED, zorder=5,
-            )  # fmt: skip
-    axes.autoscale_view()
-
-
-def _constant(overall: pd.DataFrame) -> pd.DataFrame:
-    """Return the settings that differ in nothing but γ, which alone may be joined."""
-    chosen = overall[(overall["schedule"] == "constant") & (overall["confidence_threshold"] == 0)]
-    return chosen.sort_values("x")
-
-
-def _draw_theory(axes: Axes, overall: pd.DataFrame) -> None:
-    constant = _constant(overall)
+def _draw_theory(axes: Axes, rows: pd.DataFrame, zones: Zones) -> None:
+    constant = zones.constant(rows, 0.0)
     axes.plot(
-        constant["x"], constant["block_efficiency_independent"], color=INK,
-        linewidth=0.9, linestyle=_DASHED, marker="_", markersize=8, zorder=3,
+        constant["x"], constant["block_efficiency_independent"], color=INK, linewidth=0.9, linestyle=_DASHED,
+        zorder=3,
     )  # fmt: skip
 
 
-def _handle(row: pd.Series) -> Line2D:
-    marker, colour = _SCHEDULES[row["schedule"]]
-    return _mark(marker, colour, hollow=_is_hollow(row))
+def _draw_groups(
+    panels: Sequence[Axes], names: pd.DataFrame, groups: pd.DataFrame, overall: pd.DataFrame, zones: Zones
+) -> None:
+    shown = marked_names(names, longest=_LONGEST[_columns(len(names))])
+    values = [
+        *groups["block_efficiency"],
+        *groups["block_efficiency_independent"],
+        *overall["block_efficiency"],
+    ]
+    limits = _limits(np.array(values, dtype=np.float64))
+    for axes, name, group in zip(panels, shown, names["group"], strict=True):
+        of = groups[groups["group"] == group]
+        draw_faint(axes, overall, zones, "block_efficiency")
+        draw_settings(axes, of, zones, "block_efficiency", width=0.8, size=2.6)
+        _draw_theory(axes, of, zones)
+        axes.set_title(name, fontsize=6.2, pad=2)
+        axes.set_ylim(limits)
+        _name_alpha(axes, zones.constant(of, 0.0))
+        if of["acceptance_rate"].isna().all():
+            # Each round emits one token there, drawn in the middle.
+            nothing(axes, "nothing judged", height=0.85)
 
 
-def _mark(marker: str, colour: str, *, hollow: bool = False) -> Line2D:
-    face = "white" if hollow else colour
-    return Line2D([], [], marker=marker, linestyle="", color=colour, markerfacecolor=face, markersize=5)
+def _name_alpha(axes: Axes, constant: pd.DataFrame) -> None:
+    first = constant[constant["num_assistant_tokens"] == 1]
+    if len(first) and _has_theory(first):
+        alpha = f"α {first['acceptance_rate'].iloc[0]:.3f}"
+        axes.text(0.03, 0.97, alpha, transform=axes.transAxes, va="top", fontsize=6, color=MUTED)
 
 
-def _gamma_axis(axes: Axes, gammas: Floats) -> None:
-    low, high = _span(gammas)
-    axes.set_xlim(10**low, 10**high)
-    axes.set_xscale("log")
-    values = np.unique(gammas)
-    axes.xaxis.set_major_locator(FixedLocator(values.tolist()))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    labels, last = [], -np.inf
-    for value in values:
-        fits = np.log10(value) - last >= _LABEL * (high - low) / _WIDTH
-        last = np.log10(value) if fits else last
-        labels.append(f"{value:.0f}" if fits else "")
-    axes.set_xticks(values, labels)
-    axes.set_xlabel("num_assistant_tokens: γ, under heuristic schedules that of the first round")
+def _limits(values: Floats) -> tuple[float, float]:
+    finite = values[np.isfinite(values)]
+    return padded(values, least=0.2, within=(0.0, 1.2 * float(finite.max())) if len(finite) else (0.0, 2.0))
 
 
-def _explain(axes: Axes, overall: pd.DataFrame, *, has_groups: bool) -> None:
-    used = [name for name in _SCHEDULES if name in set(overall["schedule"])]
-    entries = [(_mark(*_SCHEDULES[name]), name) for name in used]
-    if any(_is_hollow(row) for _, row in overall.iterrows()):
-        entries.append((_mark("o", MUTED, hollow=True), "with threshold or carried γ"))
+def _label_rows(panels: Sequence[Axes], n: int, columns: int, zones: Zones) -> None:
+    """Name the x axis below the last panel of each column and the y axis at the left."""
+    for place, axes in enumerate(panels[:n]):
+        is_last = place + columns >= n
+        zones.set_axis(axes, labels=is_last, names=False, inches=1.35 if columns == _COLUMNS else 1.0)
+        if place % columns:
+            axes.tick_params(labelleft=False)
+        else:
+            axes.set_ylabel("emitted per\ntarget call", fontsize=6.2)
+
+
+def _explain(axes: Axes, overall: pd.DataFrame, zones: Zones, *, has_groups: bool) -> None:
+    handles, labels = zones.handles()
+    if _has_theory(overall):
+        handles.append(Line2D([], [], color=INK, linestyle=_DASHED, linewidth=0.9))
+        labels.append("theory")
     if has_groups:
-        dot = Line2D([], [], marker="o", linestyle="", color=FAINT, markersize=2.6)
-        entries.append((dot, "groups"))
-    if overall["block_efficiency_independent"].notna().any():
-        entries.append((Line2D([], [], color=INK, linestyle=_DASHED, linewidth=0.9), "if independent"))
-    handles, labels = zip(*entries, strict=True)
-    legend(
-        axes, handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3 if len(entries) > 5 else 5,
-        borderaxespad=0.2, columnspacing=1.2,
-    )  # fmt: skip
+        handles.append(Line2D([], [], color=FAINT, linewidth=0.8))
+        labels.append("grey: groups above, all prompts below (no threshold)")
+    if handles:
+        made = legend(
+            axes, handles, labels, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=len(handles),
+            borderaxespad=0.1, columnspacing=1.2,
+        )  # fmt: skip
+        made.set_in_layout(False)

@@ -7,6 +7,7 @@ library and the config alone, since the workflow imports this at every parse.
 from specgap.prompts.dataset import fetch_dataset
 from specgap.prompts.honest import fetch_honest
 from specgap.prompts.ids import prompt_id
+from specgap.prompts.limit import limited
 from specgap.prompts.load import load_prompts
 from specgap.prompts.promptset import PromptSet, Row
 from specgap.prompts.sources import dataset_file, needs_fetch, source_files
@@ -18,6 +19,7 @@ __all__ = [
     "dataset_file",
     "fetch_dataset",
     "fetch_honest",
+    "limited",
     "load_prompts",
     "needs_fetch",
     "prompt_id",

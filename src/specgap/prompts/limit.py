@@ -8,7 +8,7 @@ from math import gcd
 from typing import NamedTuple
 
 from specgap.prompts.ids import prompt_id
-from specgap.prompts.promptset import Row
+from specgap.prompts.promptset import PromptSet, Row
 
 
 class Candidate(NamedTuple):
@@ -35,6 +35,17 @@ def pilot_rows(rows: Iterable[Row], grouping: str, limit: int) -> list[Row]:
         for prompt in spread([_candidate(rows[index]) for index in indices.values()], limit):
             chosen[indices[prompt]].add(group)
     return [_kept(rows[index], grouping, chosen[index]) for index in sorted(chosen)]
+
+
+def limited(prompts: PromptSet, limit: int | None) -> PromptSet:
+    """Return what a setting with this limit traces: at most so many prompts in each of the main groups.
+
+    As a study with that limit would have it; a study whose own limit is no greater keeps all its prompts.
+    """
+    if limit is None or (prompts.pilot is not None and prompts.pilot <= limit):
+        return prompts
+    rows = pilot_rows(prompts.rows, prompts.groupings[0], limit)
+    return replace(prompts, rows=tuple(rows), pilot=limit)
 
 
 def spread(candidates: Collection[Candidate], limit: int) -> list[int]:

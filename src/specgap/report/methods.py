@@ -9,63 +9,24 @@ from typing import Any
 
 from specgap.config import EMBEDDED_PROMPTS, OVERALL, Study
 from specgap.prompts import PromptSet
+from specgap.report.prose import COLLECTORS, DEFINITIONS, SCHEDULES, TAILS, UNITS
 from specgap.report.words import caveats
 from specgap.settings import Decoding, PromptFormat, Setting
-from specgap.tables.headline import HEADLINE_UNITS
 from specgap.tables.membership import groups_in
 from specgap.tables.prompts import prompts_by_group
 from specgap.trace.done import Done
-
-_SCHEDULES = {
-    "constant": "γ stays at {n}",
-    "heuristic": "γ starts at {n}, grows by 2 after a round in which every drafted token was accepted, and "
-    "otherwise shrinks by 1, to no less than 1",
-    "heuristic_transient": "γ starts at {n}, grows by 2 after a round in which every drafted token was "
-    "accepted, and otherwise shrinks by 1, to no less than 1; it is forgotten after each prompt",
-}
-
-_DEFINITIONS = (
-    "A drafted token is *accepted* where verification kept it, *rejected* where it was the first failure of "
-    "its round, and *discarded* where it was drafted after that failure; accepted and rejected tokens are "
-    "*judged*, discarded ones never are. Below, A, R and D count accepted, rejected and all drafted tokens, "
-    "B rounds and E emitted tokens; p and q are the probabilities of the drafted token under target and "
-    "draft, in float32, after the processing of logits that verification used.",
-    "- `acceptance_rate` is A / (A + R), per judged token.",
-    "- `acceptance_rate_prompt_mean` is the mean over prompts of A / (A + R), with the samples of a prompt "
-    "summed first and prompts with nothing judged left out and counted; it is the rate by which schedules "
-    "are compared.",
-    "- `draft_acceptance_rate` is A / D, which servers report; it falls with γ by construction and is never "
-    "compared across γ.",
-    "- `token_acceptance_ratio` is A / E, and `block_efficiency` is E / B, emitted tokens per call of the "
-    "target with the bonus or correction token counted [@leviathan2023].",
-    "- `block_efficiency_independent` is (1 − α^(γ+1)) / (1 − α) with α the acceptance rate of a constant "
-    "setting without threshold: its block efficiency if acceptance were independent of the draft position "
-    "[@leviathan2023, eq. 1].",
-    "- `conditional_acceptance` at draft position j is accepted at j / judged at j; `survival` at j is the "
-    "share of rounds with at least j accepted tokens.",
-    "- `overlap` is Σ min(p(x), q(x)) over the vocabulary at a judged position, which under sampling is the "
-    "probability of acceptance there [@leviathan2023; @chen2023]; under greedy decoding another quantity.",
-    "- The *likelihood difference* is p − q. The draft is *surer* where q > p, *over-confident* where also "
-    "q ≥ {ratio:g} p; `severity` is the mean of (1 − p/q)₊ over judged tokens.",
-    "- `gamma_mean` is D / B, and `share_cut` is the share of rounds shortened by the length limit.",
-)
-
-_UNITS = (
-    "Prompts fall into identity terms × templates. The term, within its group, is the unit of any claim "
-    "about a group, since other prompts about the same term are not new evidence about it [@clark1973]; "
-    f"groups of fewer than {HEADLINE_UNITS} terms make no headline. A prompt without a term is a unit of its "
-    "own."
-)
 
 
 def methods(study: Study, prompts: PromptSet, done: Sequence[Done]) -> str:
     """Return the methods as Markdown. `done` are the finished trace jobs of all cells, in any order."""
     sections = {
-        "Models": _models(done),
+        "Models": _models(study, done),
         "Decoding": _decodings(study),
-        "Schedule settings": [_setting(setting) for setting in study.settings],
+        "Schedule settings": [_setting(study, setting) for setting in study.settings],
         "Prompts": _prompts(study, prompts),
-        "Definitions": [text.format(ratio=study.over_confident_ratio) for text in _DEFINITIONS],
+        "Definitions": [
+            text.format(ratio=study.over_confident_ratio, cost=_cost(study)) for text in DEFINITIONS
+        ],
         "What the numbers do not say": _caveats(study, prompts),
     }
     parts = ["# Methods"]
@@ -77,9 +38,9 @@ def methods(study: Study, prompts: PromptSet, done: Sequence[Done]) -> str:
 # Models ----------------------------------------------------------------------------------------------
 
 
-def _models(done: Sequence[Done]) -> list[str]:
+def _models(study: Study, done: Sequence[Done]) -> list[str]:
     facts = {one.cell.pair: one.facts for one in sorted(done, key=lambda one: one.cell.folder)}
-    return [_pair(name, fact) for name, fact in facts.items()] + [_collected(done)]
+    return [_pair(name, fact) for name, fact in facts.items()] + [_collected(study, done)]
 
 
 def _pair(name: str, facts: Mapping[str, Any]) -> str:
@@ -111,17 +72,23 @@ def _loading(facts: Mapping[str, Any]) -> str:
     return " ".join(said) or "No code of theirs was run, and weights were read from safetensors only."
 
 
-def _collected(done: Sequence[Done]) -> str:
-    versions = {key: _distinct(one.facts[key] for one in done) for key in ("transformers", "torch")}
-    device = _distinct(one.facts["device_name"] for one in done)
+def _collected(study: Study, done: Sequence[Done]) -> str:
+    versions = {key: distinct(one.facts[key] for one in done) for key in ("transformers", "torch")}
+    device = distinct(one.facts["device_name"] for one in done)
     sklearn = any(one.facts["sklearn_importable"] for one in done)
+    used = {study.collector_of(setting) for setting in study.settings}
+    how = [text.format(tails=TAILS[study.tails]) for name, text in COLLECTORS.items() if name in used]
     return (
-        f"Traces were collected with Hugging Face transformers {versions['transformers']} [@wolf2020] and "
-        f"torch {versions['torch']} on {device}, by its own `generate(assistant_model=…)`, which implements "
-        "speculative decoding [@leviathan2023; @chen2023], unmodified, with a recorder made of public hooks. "
-        f"scikit-learn was {'' if sklearn else 'not '}importable. The steps from prompts to figures are "
-        "chained by Snakemake [@molder2021]."
+        f"Models were run with Hugging Face transformers {versions['transformers']} [@wolf2020] and torch "
+        f"{versions['torch']} on {device}; scikit-learn was {'' if sklearn else 'not '}importable. "
+        f"{' '.join(how)} The steps from prompts to figures are chained by Snakemake [@molder2021]."
     )
+
+
+def _cost(study: Study) -> str:
+    if study.cost_ratio is not None:
+        return f"{study.cost_ratio:g}, as the config says"
+    return "the draft's number of parameters / the target's, embeddings included"
 
 
 # Decoding and schedules ------------------------------------------------------------------------------
@@ -155,8 +122,8 @@ def _prompt_format(chosen: PromptFormat) -> str:
     return f"Prompts stand {where} of the target's chat template{system}."
 
 
-def _setting(setting: Setting) -> str:
-    schedule = _SCHEDULES[setting.schedule].format(n=setting.num_assistant_tokens)
+def _setting(study: Study, setting: Setting) -> str:
+    schedule = SCHEDULES[setting.schedule].format(n=setting.num_assistant_tokens)
     if setting.confidence_threshold:
         stop = f"drafting stops after a token with q below {setting.confidence_threshold:g}"
     else:
@@ -164,7 +131,10 @@ def _setting(setting: Setting) -> str:
     carried = (
         "γ is carried from prompt to prompt" if setting.carry_state else "γ starts anew for every prompt"
     )
-    return f"- {_code(setting.name)}: {schedule}; {stop}; {carried}."
+    parts = [schedule, stop, carried, study.collector_of(setting)]
+    if setting.limit is not None:
+        parts.append(f"on at most {setting.limit} prompts per group")
+    return f"- {_code(setting.name)}: {'; '.join(parts)}."
 
 
 # Prompts ---------------------------------------------------------------------------------------------
@@ -173,7 +143,7 @@ def _setting(setting: Setting) -> str:
 def _prompts(study: Study, prompts: PromptSet) -> list[str]:
     [everything] = groups_in(prompts, OVERALL)
     source = _source(study)
-    texts = [f"The study has {everything.n_prompts} distinct prompts, {source}. {_UNITS}"]
+    texts = [f"The study has {everything.n_prompts} distinct prompts, {source}. {UNITS}"]
     if prompts.pilot is not None:
         texts.append(f"It is a pilot of at most {prompts.pilot} prompts per group.")
     texts.append(_table(prompts))
@@ -220,7 +190,12 @@ def _caveats(study: Study, prompts: PromptSet) -> list[str]:
 # Text ------------------------------------------------------------------------------------------------
 
 
-def _distinct(values: Iterable[Any]) -> str:
+def distinct(values: Iterable[Any]) -> str:
+    """Return the different values in words, sorted.
+
+    >>> distinct(["5.23", "5.18", "5.23"])
+    '5.18 and 5.23'
+    """
     return " and ".join(sorted({str(value) for value in values})) or "an unknown version"
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -20,9 +19,9 @@ from specgap.figures.visible import one_line
 from specgap.files import write_text
 from specgap.report.images import Picture, picture
 from specgap.report.rows import HtmlTable, html_table
+from specgap.report.sentences import about_groups, about_settings
 from specgap.report.words import DEFINITIONS, caveats
 from specgap.tables.csv import read_table
-from specgap.tables.headline import HEADLINE_UNITS, headline
 
 #: Rows of each group and verdict in the tables of surer tokens.
 _TOP_TOKENS = 5
@@ -47,11 +46,15 @@ class StudyFacts:
 
 @dataclass(frozen=True)
 class CellPart:
-    """One cell of the page: facts, the folder of its figures (with `index.json`), that of its tables."""
+    """One cell of the page: facts, the folder of its figures (with `index.json`), that of its tables.
+
+    `over_settings` names the tables over settings that its decoding has, if it is the cell over all settings.
+    """
 
     facts: CellFacts
     figures: Path
     tables: Path
+    over_settings: Sequence[str] = ("settings",)
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class _Section:
     heading: str
     is_open: bool
     facts: Sequence[tuple[str, str]]
-    sentence: str
+    sentences: Sequence[str]
     figures: Sequence[_Figure]
     by_group: Sequence[_Figure]
     tables: Sequence[HtmlTable]
@@ -159,7 +162,9 @@ def _section(cell: CellPart, home: Path, *, is_open: bool) -> _Section:
         "All settings" if over_settings else f"{facts.setting}{', the main setting' if is_open else ''}",
         is_open,
         _cell_facts(facts),
-        "" if over_settings else _sentence(cell.tables / "group_differences.csv"),
+        about_settings(cell.tables, cell.over_settings)
+        if over_settings
+        else about_groups(cell.tables / "group_differences.csv"),
         [figure for figure, one_group in zip(figures, of_group, strict=True) if not one_group],
         [figure for figure, one_group in zip(figures, of_group, strict=True) if one_group],
         list(_settings_tables(cell, home) if over_settings else _cell_tables(cell, home)),
@@ -205,25 +210,6 @@ def _setting(facts: CellFacts) -> str:
     return str(facts.n_settings) if facts.setting == _SETTINGS else facts.setting
 
 
-def _sentence(differences: Path) -> str:
-    """Say in one sentence from where to where the groups' rates run: the headline of the differences."""
-    found = headline(read_table(differences))
-    if found is None:
-        return ""
-    among = f"Among groups of {HEADLINE_UNITS} or more {found.units}" if found.is_broad else "By group"
-    # The greatest difference is that of the lowest and the highest rate; a is the higher.
-    low, high = (_end(found.row, side) for side in "ba")
-    return (
-        f"{among} the acceptance rate runs from {low} to {high}: "
-        f"{found.row['difference_pp']:.1f} percentage points. This describes these prompts; it is no test."
-    )
-
-
-def _end(row: "pd.Series[Any]", side: str) -> str:
-    rate, group, n = (row[f"{name}_{side}"] for name in ("acceptance_rate", "group", "n_judged"))
-    return f"{rate:.3f} ({one_line(group)}, n {n:,.0f})"
-
-
 def _cell_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
     for name, title, top in (
         ("acceptance", "Acceptance by group", None),
@@ -235,8 +221,14 @@ def _cell_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
 
 
 def _settings_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
-    path = cell.tables / "settings.csv"
-    yield html_table(path, "settings", title="Settings", link=_link(path, home))
+    for name, title in (
+        ("settings", "Settings"),
+        ("best_schedule", "Best setting by group"),
+        ("cross_check", "Replay beside real rounds"),
+    ):
+        if name in cell.over_settings:
+            path = cell.tables / f"{name}.csv"
+            yield html_table(path, name, title=title, link=_link(path, home))
 
 
 def _link(path: Path, home: Path) -> str:

@@ -14,7 +14,12 @@ from specgap.tables.headings import TABLES
 from specgap.tables.tex import Column
 
 #: Columns whose words are names a user gave, or tokens: set apart from the direction of the text around them.
-_NAMES = frozenset({"group", "group_a", "group_b", "text", "replaced_by", "setting"})
+_NAMES = frozenset(
+    {
+        *("group", "group_a", "group_b", "text", "replaced_by"),
+        *("setting", "best_setting", "average_setting", "replayed", "checked"),
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from specgap.figures.cells import cell_facts
 from specgap.files import write_text
 from specgap.layout import drawn_cells
 from specgap.prompts import PromptSet
-from specgap.report.methods import methods
+from specgap.report.methods import distinct, methods
 from specgap.report.page import CellPart, StudyFacts, write_page
 from specgap.report.references import references
+from specgap.tables.cost import cost_ratio
+from specgap.tables.names import settings_tables
 from specgap.trace.done import Done, read_done
 
 
@@ -24,8 +26,7 @@ def write_report(study: Study, prompts: PromptSet, done_files: Iterable[Path]) -
 
 
 def _study_facts(study: Study, prompts: PromptSet, done: Sequence[Done]) -> StudyFacts:
-    of_pair = {one.cell.pair: one for one in done}
-    first = done[0].facts
+    of_pair = {pair: [one for one in done if one.cell.pair == pair] for pair in study.pairs}
     return StudyFacts(
         title="Does speculative decoding serve every group equally?",
         facts={
@@ -33,10 +34,10 @@ def _study_facts(study: Study, prompts: PromptSet, done: Sequence[Done]) -> Stud
             "groupings": ", ".join(prompts.groupings),
             "continuations per prompt": f"{study.samples} sampled, 1 greedy",
             "seed": str(study.seed),
-            "transformers": str(first["transformers"]),
-            "torch": str(first["torch"]),
+            "collector": ", ".join(dict.fromkeys(map(study.collector_of, study.settings))),
+            **{name: distinct(one.facts[name] for one in done) for name in ("transformers", "torch")},
         },
-        pairs={pair: _pair_facts(one) for pair, one in of_pair.items()},
+        pairs={pair: _pair_facts(study, of) for pair, of in of_pair.items()},
         prompts_table=Path(study.results) / "study/tables/prompts.csv",
         demo_pairs=[name for name, pair in study.pairs.items() if study.trains(pair.target)],
         notices=prompts.notices,
@@ -49,16 +50,20 @@ def _source(study: Study) -> str:
     return study.prompts.dataset or ", ".join(study.prompts.files or [])
 
 
-def _pair_facts(done: Done) -> dict[str, str]:
+def _pair_facts(study: Study, done: Sequence[Done]) -> dict[str, str]:
+    """Return what a pair's jobs say of it; several values where jobs ran with different ones."""
     facts = {}
     for role in ("target", "draft"):
-        model = done.facts[role]
-        facts[role] = f"{model['source']} at {model['revision']}, {model['dtype']}, {model['weights']}"
-        facts[f"{role} parameters"] = f"{model['n_parameters']:,}"
+        models = [one.facts[role] for one in done]
+        facts[role] = distinct(
+            f"{m['source']} at {m['revision']}, {m['dtype']}, {m['weights']}" for m in models
+        )
+        facts[f"{role} parameters"] = distinct(f"{m['n_parameters']:,}" for m in models)
     return {
         **facts,
-        "vocabulary": f"{done.facts['vocabulary_size']:,}",
-        "device": str(done.facts["device_name"]),
+        "cost of a draft call": distinct(f"{cost_ratio(study, one.facts):.4g} target calls" for one in done),
+        "vocabulary": distinct(f"{one.facts['vocabulary_size']:,}" for one in done),
+        "device": distinct(one.facts["device_name"] for one in done),
     }
 
 
@@ -69,6 +74,7 @@ def _cells(study: Study, prompts: PromptSet) -> list[CellPart]:
             facts=cell_facts(study, cell, prompts),
             figures=results / "figures" / cell.folder,
             tables=results / "tables" / cell.folder,
+            over_settings=settings_tables(study, cell.decoding),
         )
         for cell in drawn_cells(study)
     ]

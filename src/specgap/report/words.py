@@ -23,8 +23,18 @@ DEFINITIONS = (
     ("block efficiency", "Emitted tokens per call of the target, the correction or bonus token counted."),
     (
         "if independent",
-        "The block efficiency of constant drafts of γ tokens if each were accepted with the acceptance rate "
-        "α, whatever its position: (1 − α^(γ+1)) / (1 − α).",
+        "The block efficiency of constant drafts of γ tokens if each were accepted with the group's "
+        "acceptance rate α at constant-1, whatever its position: (1 − α^(γ+1)) / (1 − α).",
+    ),
+    (
+        "modelled speed-up",
+        "Block efficiency / (γ c + 1), with γ the mean drafted per round and c, the cost ratio, the cost of "
+        "a draft call in target calls. Modelled, not measured.",
+    ),
+    (
+        "replay",
+        "Counting a setting's rounds from texts that the target wrote once: whether a proposal is kept does "
+        "not depend on the schedule. Real rounds are those of the models themselves.",
     ),
     ("conditional acceptance", "Accepted / judged at one draft position."),
     (
@@ -39,8 +49,8 @@ _DEMO = (
     "everything can run. Its gaps say nothing about people, nor about any model in use."
 )
 _ALWAYS = (
-    "Differences between groups are descriptive. No interval or test is given here, and the greatest of many "
-    "differences is large by selection: do not read significance into any of them.",
+    "Differences between groups are descriptive. No interval or test of them is given here, and the "
+    "greatest of many differences is large by selection: do not read significance into any of them.",
     "Groups differ in the length, grammar and number of their prompts, not only in whom they name. A gap is "
     "not yet about identity.",
 )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
@@ -10,6 +11,11 @@ from specgap.tables.counts import Counts, Row, fixed_mean, frame_of, ratio, tota
 from specgap.tables.membership import Group
 
 Mode = Literal["sampled", "greedy"]
+#: What is known of discarded tokens (`rust_agg.State.discarded`): everything, how many there were, nothing.
+Discarded = Literal["full", "counted", "unknown"]
+
+NOT_COLLECTED = "discarded tokens not collected (tails: none)"
+NO_COST_RATIO = "no cost ratio given"
 
 COLUMNS = (
     "group",
@@ -30,6 +36,8 @@ COLUMNS = (
     "token_acceptance_ratio",
     "block_efficiency",
     "gamma_mean",
+    "cost_ratio",
+    "modelled_speed_up",
     "share_cut",
     "overlap",
     "n_surer_accepted",
@@ -45,17 +53,51 @@ COLUMNS = (
 )
 
 
-def acceptance(counts: Mapping[int, Counts], groups: Sequence[Group], *, mode: Mode) -> pd.DataFrame:
+def acceptance(
+    counts: Mapping[int, Counts],
+    groups: Sequence[Group],
+    *,
+    mode: Mode,
+    discarded: Discarded = "full",
+    cost_ratio: float | None = None,
+) -> pd.DataFrame:
     """Return the table for `groups`.
 
     `counts` holds what was counted for each prompt, its samples summed. A prompt without an entry was not
-    traced, or nothing was drafted for it: it counts in `n_prompts` and `n_prompts_unjudged` only.
+    traced, or nothing was drafted for it: it counts in `n_prompts` and `n_prompts_unjudged` only. Where
+    discarded tokens are unknown, whatever needs the number of drafted tokens is empty. `cost_ratio` is the
+    cost of a call of the draft / of a call of the target, None where it is not known.
     """
-    rows = [_row(group, [counts.get(prompt, Counts()) for prompt in group.prompts], mode) for group in groups]
+    about = _About(mode, discarded, cost_ratio)
+    rows = [
+        _row(group, [counts.get(prompt, Counts()) for prompt in group.prompts], about) for group in groups
+    ]
     return frame_of(rows, COLUMNS)
 
 
-def _row(group: Group, by_prompt: Sequence[Counts], mode: Mode) -> Row:
+def modelled_speed_up(n: Counts, cost_ratio: float) -> float | None:
+    """Return block efficiency / (γ · c + 1) with γ the mean drafted per round and c the cost ratio.
+
+    How many times faster than the target alone, if a draft call takes c of a target call and verifying a
+    round takes one target call: Leviathan et al. (2023), theorem 3.8, with measured numbers for its
+    expectations.
+
+    >>> modelled_speed_up(Counts(rounds=10, emitted=30, accepted=20, discarded=30), 0.1)
+    2.0
+    """
+    return n.emitted / (n.drafted * cost_ratio + n.rounds) if n.rounds else None
+
+
+@dataclass(frozen=True)
+class _About:
+    """What the rows of a table share."""
+
+    mode: Mode
+    discarded: Discarded
+    cost_ratio: float | None
+
+
+def _row(group: Group, by_prompt: Sequence[Counts], about: _About) -> Row:
     n = total(by_prompt)
     return {
         "group": group.name,
@@ -64,23 +106,31 @@ def _row(group: Group, by_prompt: Sequence[Counts], mode: Mode) -> Row:
         "n_terms": group.n_terms,
         "n_templates": group.n_templates,
         "n_rounds": n.rounds,
-        "n_drafted": n.drafted,
         "n_judged": n.judged,
         "n_accepted": n.accepted,
         "n_rejected": n.rejected,
-        "n_discarded": n.discarded,
         "n_emitted": n.emitted,
         "acceptance_rate": ratio(n.accepted, n.judged),
         "acceptance_rate_prompt_mean": prompt_mean(by_prompt),
-        "draft_acceptance_rate": ratio(n.accepted, n.drafted),
         "token_acceptance_ratio": ratio(n.accepted, n.emitted),
         "block_efficiency": ratio(n.emitted, n.rounds),
-        "gamma_mean": ratio(n.drafted, n.rounds),
+        "cost_ratio": about.cost_ratio,
         "share_cut": ratio(n.cut, n.rounds),
+        **({} if about.discarded == "unknown" else _drafted(n, about.cost_ratio)),
         **_judged_means(n),
-        "mode": mode,
+        "mode": about.mode,
         "pilot": group.pilot,
-        "note": "; ".join([*group.notes, *_gaps(n, mode)]),
+        "note": "; ".join([*group.notes, *_gaps(n, about)]),
+    }
+
+
+def _drafted(n: Counts, cost_ratio: float | None) -> Row:
+    return {
+        "n_drafted": n.drafted,
+        "n_discarded": n.discarded,
+        "draft_acceptance_rate": ratio(n.accepted, n.drafted),
+        "gamma_mean": ratio(n.drafted, n.rounds),
+        "modelled_speed_up": None if cost_ratio is None else modelled_speed_up(n, cost_ratio),
     }
 
 
@@ -104,9 +154,13 @@ def prompt_mean(by_prompt: Sequence[Counts]) -> float | None:
     return math.fsum(rates) / len(rates) if rates else None
 
 
-def _gaps(n: Counts, mode: Mode) -> list[str]:
+def _gaps(n: Counts, about: _About) -> list[str]:
     """Why cells are empty, or mean something else than they seem to."""
     notes = []
+    if about.discarded == "unknown":
+        notes.append(NOT_COLLECTED)
+    elif about.cost_ratio is None:
+        notes.append(NO_COST_RATIO)
     if not n.rounds:
         notes.append("no rounds")
     elif not n.drafted:
@@ -118,6 +172,6 @@ def _gaps(n: Counts, mode: Mode) -> list[str]:
             notes.append(f"{name} not recorded")
         elif values < n.judged:
             notes.append(f"{name} of {values} of {n.judged} judged tokens")
-    if mode == "greedy" and n.overlap_values:
+    if about.mode == "greedy" and n.overlap_values:
         notes.append("overlap is not the acceptance probability under greedy decoding")
     return notes

@@ -19,7 +19,13 @@ from specgap.files import write_text
 #: Columns that hold text, whatever it looks like. Every other column holds numbers or true/false.
 TEXT = frozenset(
     {
+        "among",
+        "average_setting",
+        "best_setting",
+        "checked",
         "claim",
+        "collector",
+        "device",
         "example",
         "group",
         "group_a",
@@ -27,9 +33,13 @@ TEXT = frozenset(
         "grouping",
         "mode",
         "note",
+        # An id of 64 bits, which a column with empty cells would round.
+        "prompt",
         "quantity",
         "replaced_by",
+        "replayed",
         "schedule",
+        "series",
         "setting",
         "text",
         "verdict",

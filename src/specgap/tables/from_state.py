@@ -9,6 +9,7 @@ import pyarrow as pa
 
 import rust_agg
 from specgap.aggregate import group_key, split_key
+from specgap.tables.acceptance import Discarded
 from specgap.tables.calibration import CalibrationBin
 from specgap.tables.counts import Counts
 from specgap.tables.membership import Group
@@ -44,18 +45,36 @@ class CellCounts:
     joint_histogram: pd.DataFrame
     tokens: pd.DataFrame
     calibration: list[CalibrationBin]
+    discarded: Discarded
 
 
 def cell_counts(state: rust_agg.State) -> CellCounts:
     """Read an aggregate's tables once."""
     return CellCounts(
-        prompts=_prompts(_frame(state.prompts())),
+        prompts=prompt_counts(state),
         positions=_positions(_frame(state.prompt_positions())),
-        histograms=_frame(state.histograms()),
-        joint_histogram=_frame(state.joint_histogram()),
+        histograms=histogram_counts(state),
+        joint_histogram=_known(_frame(state.joint_histogram()), discarded_of(state)),
         tokens=_frame(state.tokens()),
         calibration=_calibration(_frame(state.calibration())),
+        discarded=discarded_of(state),
     )
+
+
+def prompt_counts(state: rust_agg.State) -> dict[int, Counts]:
+    """Return what was counted for each prompt id, samples summed."""
+    return _prompts(_frame(state.prompts()))
+
+
+def histogram_counts(state: rust_agg.State) -> pd.DataFrame:
+    """Return the histograms; without discarded tokens where their p and q are not known."""
+    return _known(_frame(state.histograms()), discarded_of(state))
+
+
+def discarded_of(state: rust_agg.State) -> Discarded:
+    """Return what an aggregate knows of discarded tokens."""
+    known: Discarded = state.discarded
+    return known
 
 
 def of_grouping(frame: pd.DataFrame, grouping: str, groups: Sequence[Group]) -> pd.DataFrame:
@@ -80,6 +99,11 @@ def surer_counts(tokens: pd.DataFrame, grouping: str, groups: Sequence[Group]) -
     return SurerCounts(
         column["place"], column["verdict"], column["token"], column["count"], column["n_prompts"]
     )
+
+
+def _known(frame: pd.DataFrame, discarded: Discarded) -> pd.DataFrame:
+    # Zero counts would say that no token was discarded.
+    return frame if discarded == "full" else frame[frame["verdict"] != "discarded"]
 
 
 def _frame(table: object) -> pd.DataFrame:

@@ -30,9 +30,19 @@ _RATES = (
 TABLES = {
     "acceptance": Shown(
         "Acceptance by group. Acceptance rate: accepted / (accepted + rejected), per judged token; prompt "
-        "mean: mean of the prompts' own rates; block efficiency: emitted tokens per target call; overlap: "
-        "mean of the sum of min(p, q) at judged positions.",
-        (_GROUP, _PROMPTS, _TERMS, _JUDGED, *_RATES, Column("surer_rate", "Draft surer", 4), _NOTE),
+        "mean: mean of the prompts' own rates; block efficiency: emitted tokens per target call; modelled "
+        "speed-up: block efficiency / (γ c + 1) with γ the mean drafted per round and c the cost of a draft "
+        "call in target calls; overlap: mean of the sum of min(p, q) at judged positions.",
+        (
+            _GROUP,
+            _PROMPTS,
+            _TERMS,
+            _JUDGED,
+            *_RATES,
+            Column("modelled_speed_up", "Modelled speed-up", 3),
+            Column("surer_rate", "Draft surer", 4),
+            _NOTE,
+        ),
     ),
     "acceptance_by_position": Shown(
         "Acceptance by draft position. Conditional acceptance: accepted / judged at the position; survival: "
@@ -95,7 +105,9 @@ TABLES = {
         "Acceptance by schedule setting and group. Compare settings by the prompt mean; accepted per "
         "drafted falls with the number of drafted tokens by construction. If independent: the block "
         "efficiency that constant drafts would have if acceptance were independent of the position, "
-        "(1 − α^(γ+1)) / (1 − α) with α the acceptance rate (Leviathan et al. 2023, equation 1).",
+        "(1 − α^(γ+1)) / (1 − α) with α the group's acceptance rate at constant-1 (Leviathan et al. 2023, "
+        "equation 1). Modelled speed-up: block efficiency / (γ c + 1) with γ the mean drafted and c the cost "
+        "of a draft call in target calls.",
         (
             Column("setting", "Setting"),
             _GROUP,
@@ -103,7 +115,63 @@ TABLES = {
             *_RATES,
             Column("block_efficiency_independent", "If independent", 3),
             Column("gamma_mean", "Mean drafted", 2),
+            Column("modelled_speed_up", "Modelled speed-up", 3),
             Column("share_cut", "Share cut", 4),
+            _NOTE,
+        ),
+    ),
+    "best_schedule": Shown(
+        "The setting with the greatest modelled speed-up for each group, among constant drafts of γ tokens "
+        "and among all settings, and what the group loses of it at the setting that is best for all prompts "
+        "together. Near: the γ around the best one within 1 % of its speed-up. Losses are never negative, "
+        "since each group's best is chosen among several.",
+        (
+            Column("group", "Group"),
+            Column("among", "Among"),
+            Column("n_settings", "Settings"),
+            Column("best_setting", "Best"),
+            Column("best_speed_up", "Speed-up", 3),
+            Column("near_best_low", "Near from", 0),
+            Column("near_best_high", "to", 0),
+            Column("average_setting", "Best for all"),
+            Column("average_speed_up", "Speed-up", 3),
+            Column("loss_percent", "Loss (%)", 2),
+            Column("loss_percent_se", "SE", 2),
+            _NOTE,
+        ),
+    ),
+    "cross_check": Shown(
+        "Replay beside real rounds on the same prompts. Difference: replayed − real, with a standard error "
+        "that takes prompts as clusters and pairs them; z: the difference in standard errors. Under greedy "
+        "decoding all prompts must be equal in accepted, rejected and emitted tokens and in rounds.",
+        (
+            Column("replayed", "Replayed"),
+            Column("checked", "Real rounds"),
+            Column("quantity", "Quantity"),
+            _GROUP,
+            _PROMPTS,
+            Column("replayed_value", "Replay", 4),
+            Column("checked_value", "Real", 4),
+            Column("difference", "Difference", 4),
+            Column("difference_se", "SE", 4),
+            Column("z", "z", 2),
+            Column("n_prompts_differ", "Prompts that differ", 0),
+            _NOTE,
+        ),
+    ),
+    "measured_speed_up": Shown(
+        "Measured speed-up: seconds of the target alone / seconds of assisted generation for the same "
+        "prompts on one device, with the 95 % interval on the logarithm with prompts as clusters.",
+        (
+            Column("setting", "Setting"),
+            _GROUP,
+            _PROMPTS,
+            Column("plain_seconds", "Alone (s)", 4),
+            Column("assisted_seconds", "Assisted (s)", 4),
+            Column("measured_speed_up", "Speed-up", 3),
+            Column("measured_speed_up_low", "from", 3),
+            Column("measured_speed_up_high", "to", 3),
+            Column("device", "Device"),
             _NOTE,
         ),
     ),

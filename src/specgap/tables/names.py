@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from specgap.config import OVERALL
+from specgap.config import OVERALL, Study
 from specgap.layout import table_file
+from specgap.settings import Setting
 
 #: Tables with a row per group, or more, written for every grouping.
 GROUP_TABLES = (
@@ -26,9 +27,16 @@ WITH_TEX = frozenset(
         "surer_tokens",
         "calibration",
         "settings",
+        "best_schedule",
+        "cross_check",
+        "measured_speed_up",
         "prompts",
     }
 )
+#: Tables over settings that every decoding of several settings has.
+SETTINGS_TABLES = ("settings", "histograms", "best_schedule")
+#: Tables of measured times, which no run writes unless they are asked for.
+TIMING_TABLES = ("measured_speed_up",)
 
 
 def cell_table_names(groupings: Sequence[str]) -> list[str]:
@@ -49,18 +57,88 @@ def cell_table_names(groupings: Sequence[str]) -> list[str]:
     return names
 
 
-def settings_table_names() -> list[str]:
-    """Return the names of all files that the tables over settings are written to.
+def swept_table_names(groupings: Sequence[str]) -> list[str]:
+    """Return the names of all files that the tables of a setting without figures are written to.
 
-    >>> settings_table_names()
+    >>> swept_table_names(["category"])[::2]
+    ['acceptance.csv', 'acceptance--overall.csv']
+    """
+    files = (table_file(Path(), "acceptance", name, main=groupings[0]).name for name in (*groupings, OVERALL))
+    return [name for file in files for name in _with_tex("acceptance", file)]
+
+
+# Over settings ---------------------------------------------------------------------------------------
+
+
+def settings_tables(study: Study, decoding: str) -> list[str]:
+    """Return the names of the tables over the settings of a decoding, without those of measured times.
+
+    Beside `SETTINGS_TABLES` they are `cross_check`, `schedule_state` and `order_effect`, each where it has
+    something to show; `cross_checks`, `state_setting` and `order_setting` say of which settings.
+    """
+    found = list(SETTINGS_TABLES)
+    found += ["cross_check"] if cross_checks(study, decoding) else []
+    found += ["schedule_state"] if state_setting(study, decoding) else []
+    return found + (["order_effect"] if order_setting(study, decoding) else [])
+
+
+def files_of(table: str) -> list[str]:
+    """Return the names of the files that one table over settings, or of prompts, is written to.
+
+    >>> files_of("settings"), files_of("order_effect")
+    (['settings.csv', 'settings.tex'], ['order_effect.csv'])
+    """
+    return _with_tex(table, f"{table}.csv")
+
+
+def settings_table_names() -> list[str]:
+    """Return the names of the files of `SETTINGS_TABLES`, which are written together.
+
+    >>> settings_table_names()[:3]
     ['settings.csv', 'settings.tex', 'histograms.csv']
     """
-    return [*_with_tex("settings", "settings.csv"), "histograms.csv"]
+    return [file for table in SETTINGS_TABLES for file in files_of(table)]
+
+
+def cross_checks(study: Study, decoding: str) -> list[tuple[Setting, Setting]]:
+    """Return each replayed setting with one of its schedule by real rounds (`heuristic-5-assisted`)."""
+    replayed = study.replayed_settings_of(decoding)
+    real = [setting for setting in study.settings_of(decoding) if setting not in replayed]
+    return [(one, other) for other in real for one in replayed if schedule_of(one) == schedule_of(other)]
+
+
+def state_setting(study: Study, decoding: str) -> Setting | None:
+    """Return the first setting with figures, else with records, of which γ over rounds is shown."""
+    stored = [*study.figure_settings_of(decoding), *study.stored_settings_of(decoding)]
+    moving = [setting for setting in stored if setting.schedule != "constant" and setting.limit is None]
+    return moving[0] if moving else None
+
+
+def order_setting(study: Study, decoding: str) -> Setting | None:
+    """Return the replayed heuristic setting whose γ is carried through random orders of the groups.
+
+    The first one that starts every prompt anew, those with figures before others; None where the number of
+    discarded tokens is not collected.
+    """
+    replayed = study.replayed_settings_of(decoding)
+    drawn_first = [one for one in (*study.figure_settings_of(decoding), *replayed) if one in replayed]
+    fit = [one for one in drawn_first if one.schedule == "heuristic" and not one.carry_state]
+    return fit[0] if fit and study.tails != "none" else None
+
+
+def schedule_of(setting: Setting) -> tuple[str, int, float, bool]:
+    """Return what a setting's rounds follow from, whatever its name and collector."""
+    return (
+        setting.schedule,
+        setting.num_assistant_tokens,
+        setting.confidence_threshold,
+        setting.carry_state,
+    )
 
 
 def prompts_table_names() -> list[str]:
     """Return the names of the files that the table of prompts is written to."""
-    return _with_tex("prompts", "prompts.csv")
+    return files_of("prompts")
 
 
 def has_table(table: str, grouping: str) -> bool:

@@ -1,6 +1,7 @@
 """Tables over the settings of a pair and decoding: rates by group, and p and q of all prompts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,8 @@ SCHEDULE_COLUMNS = (
     "num_assistant_tokens",
     "confidence_threshold",
     "carry_state",
+    "collector",
+    "compared",
     "grouping",
 )
 HISTOGRAM_COLUMNS = (
@@ -39,27 +42,43 @@ COLUMNS = (
 )
 
 
-def settings_table(parts: Sequence[tuple[Setting, str, pd.DataFrame]]) -> pd.DataFrame:
-    """Return `settings.csv` from (setting, grouping, its acceptance table), in the order given.
+@dataclass(frozen=True)
+class Part:
+    """One setting's acceptance table of one grouping; `compared`: it may stand beside the other settings'."""
+
+    setting: Setting
+    collector: str
+    compared: bool
+    grouping: str
+    table: pd.DataFrame
+
+
+def settings_table(parts: Sequence[Part]) -> pd.DataFrame:
+    """Return `settings.csv` from the settings' acceptance tables, in the order given.
 
     `block_efficiency_independent` is what `block_efficiency` would be if acceptance were independent of the
-    draft position: `emitted_if_independent` of the row's own `acceptance_rate` and γ. It is empty but for
-    constant settings without a confidence threshold, whose rounds all ask for γ tokens; rounds cut by the
-    length limit (`share_cut`) lower `block_efficiency` alone.
+    draft position: `emitted_if_independent` of γ and of the group's own `acceptance_rate` at `constant-1`,
+    where every draft position is the first. It is empty but for compared constant settings without a
+    confidence threshold, whose rounds all ask for γ tokens, and where no such setting has γ = 1; rounds cut
+    by the length limit (`share_cut`) lower `block_efficiency` alone.
     """
+    alphas = _rates_at_one(parts)
     frames = []
-    for setting, grouping, frame in parts:
+    for part in parts:
+        setting = part.setting
         front: dict[str, Any] = {
             "setting": setting.name,
             "schedule": setting.schedule,
             "num_assistant_tokens": setting.num_assistant_tokens,
             "confidence_threshold": setting.confidence_threshold,
             "carry_state": setting.carry_state,
-            "grouping": grouping,
+            "collector": part.collector,
+            "compared": part.compared,
+            "grouping": part.grouping,
         }
-        theory = [_independent(setting, rate) for rate in frame["acceptance_rate"]]
-        front["block_efficiency_independent"] = pd.Series(theory, index=frame.index, dtype=object)
-        frames.append(frame.assign(**front)[list(COLUMNS)].astype(object))
+        theory = [_independent(part, alphas.get((part.grouping, group))) for group in part.table["group"]]
+        front["block_efficiency_independent"] = pd.Series(theory, index=part.table.index, dtype=object)
+        frames.append(part.table.assign(**front)[list(COLUMNS)].astype(object))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -74,10 +93,26 @@ def emitted_if_independent(rate: float, gamma: int) -> float:
     return float(gamma + 1) if rate == 1 else (1 - rate ** (gamma + 1)) / (1 - rate)
 
 
-def _independent(setting: Setting, rate: float | None) -> float | None:
-    if setting.schedule != "constant" or setting.confidence_threshold or rate is None:
+def is_constant(setting: Setting) -> bool:
+    """Say whether every round of a setting asks for the same number of tokens and nothing else stops it."""
+    return setting.schedule == "constant" and not setting.confidence_threshold
+
+
+def _rates_at_one(parts: Sequence[Part]) -> dict[tuple[str, str], float]:
+    """Return (grouping, group) to the acceptance rate at `constant-1`."""
+    return {
+        (part.grouping, group): rate
+        for part in parts
+        if part.compared and is_constant(part.setting) and part.setting.num_assistant_tokens == 1
+        for group, rate in zip(part.table["group"], part.table["acceptance_rate"], strict=True)
+        if rate is not None
+    }
+
+
+def _independent(part: Part, alpha: float | None) -> float | None:
+    if alpha is None or not part.compared or not is_constant(part.setting):
         return None
-    return emitted_if_independent(rate, setting.num_assistant_tokens)
+    return emitted_if_independent(alpha, part.setting.num_assistant_tokens)
 
 
 def settings_histograms(by_setting: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

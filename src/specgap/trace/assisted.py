@@ -63,7 +63,7 @@ class Assisted:
         self._exits = ExitStack()
 
     def __enter__(self) -> "Assisted":
-        self._exits.enter_context(_quiet())
+        self._exits.enter_context(quiet())
         for model in (self._pair.target, self._pair.draft):
             self._exits.enter_context(_replaced(model, "generation_config", GenerationConfig()))  # type: ignore[no-untyped-call]
         handle = self._recorder.watch(self._pair.target)
@@ -189,8 +189,8 @@ def _replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    # transformers warns that its own call of the draft mixes a config with arguments.
+def quiet() -> Iterator[None]:
+    """Let transformers say errors only: it warns of what it does itself, and of a missing mask."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:

@@ -1,42 +1,21 @@
 """One trace job: its shards, each traced or kept, and the file that says so."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from specgap.config import Study
 from specgap.errors import TraceError
-from specgap.layout import Cell, Job, Shard, done_file
-from specgap.models import ReadyPair, check_prompts, ready_pair
+from specgap.layout import Cell, Job, Shard
+from specgap.models import ReadyPair
 from specgap.settings import Decoding, Setting
-from specgap.trace.assisted import Assisted, ignored_fields, torch_seed
-from specgap.trace.done import write_done
+from specgap.trace.assisted import Assisted, torch_seed
+from specgap.trace.collect_batched import collect_batched_job
+from specgap.trace.jobs import Finished, Known, Log, finish_job, planned
 from specgap.trace.ledger import Columns, tabulate
+from specgap.trace.opening import identity_of, opened
 from specgap.trace.progress import Progress
-from specgap.trace.shards import (
-    VERSIONED,
-    Identity,
-    Sidecar,
-    State,
-    state_of,
-    versions_of,
-    write_shard,
-)
-
-Log = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class _Known:
-    """A planned shard and what is on disk of it."""
-
-    shard: Shard
-    fingerprint: str
-    state: State
-    sidecar: Sidecar | None
+from specgap.trace.shards import Identity, Sidecar, write_shard
 
 
 def collect_job(
@@ -47,28 +26,26 @@ def collect_job(
     `texts` gives each prompt id's text. Raises `SpecgapError` of one sentence for everything a user can mend.
     """
     decoding, setting = study.decodings[cell.decoding], study.setting(cell.setting)
-    torch.set_num_threads(study.shards.threads)
-    ids = _encoded(study, cell, job, texts)
-    pair = ready_pair(study.pairs[cell.pair], device=study.device, gpu_given=study.resources.gpu > 0)
-    log(f"{pair.facts['device_name']}: tracing {cell.folder}, job {job.name}")
-    _say_ignored(pair, log)
-    identity = _identity(study, cell, pair)
-    plan = list(_planned(identity, job, texts, results, carried=setting.carry_state))
-    _say_other_versions(plan, identity, results, log)
-    done_file(results, cell, job.name).unlink(missing_ok=True)
-    total = sum(len(known.shard.prompts) for known in plan if known.state != "whole")
-    with (
-        Assisted(pair, decoding, setting) as assisted,
-        Progress(total=total, what=job.name, log=log) as progress,
-    ):
-        tracer = _Tracer(study.seed, pair, decoding, setting, assisted, progress)
-        shards = list(_finished(plan, tracer, ids, identity, results))
-    write_done(results, identity, job.name, shards)
-    states = Counter(known.state for known in plan)
-    log(
-        f"{job.name}: {states['whole']} shards kept, {states['missing']} traced, "
-        f"{states['stale']} stale or damaged ones replaced"
+    if study.collector_of(setting) == "batched":
+        collect_batched_job(study, cell, job, texts, results=results, log=log)
+        return
+    found = opened(study, cell, job, texts, what="tracing", log=log)
+    pair, ids = found.pair, found.ids
+    identity = identity_of(
+        study,
+        cell,
+        pair,
+        collector=study.collector_of(setting),
+        setting=setting.model_dump(mode="json"),
     )
+    plan = planned(identity, job, texts, results, carried=setting.carry_state)
+    with Assisted(pair, decoding, setting) as assisted:
+
+        def finished(progress: Progress) -> Iterator[Finished]:
+            tracer = _Tracer(study.seed, pair, decoding, setting, assisted, progress)
+            return _finished(plan, tracer, ids, identity, results)
+
+        finish_job(identity, job, plan, finished, results=results, log=log)
 
 
 @dataclass(frozen=True)
@@ -108,24 +85,13 @@ class _Tracer:
         return rows, gamma
 
 
-def _planned(
-    identity: Identity, job: Job, texts: Mapping[int, str], results: Path, *, carried: bool
-) -> Iterator[_Known]:
-    before = None
-    for shard in job.shards:
-        fingerprint = identity.fingerprint(shard, texts, after=before)
-        state, sidecar = state_of(results, identity.cell, shard.name, fingerprint)
-        yield _Known(shard, fingerprint, state, sidecar)
-        before = fingerprint if carried else None
-
-
 def _finished(
-    plan: Sequence[_Known],
+    plan: Sequence[Known],
     tracer: _Tracer,
     ids: Mapping[int, list[int]],
     identity: Identity,
     results: Path,
-) -> Iterator[tuple[str, str, Sidecar]]:
+) -> Iterator[Finished]:
     """Trace what is not whole; yield every shard's name, fingerprint and sidecar, in order."""
     carried, gamma = tracer.setting.carry_state, tracer.setting.num_assistant_tokens
     for known in plan:
@@ -146,52 +112,3 @@ def _carried_gamma(shard: str, sidecar: Sidecar) -> int:
             f"shard {shard} is recorded without the γ it ended with; wanted it, so delete the shard"
         )
     return sidecar.end_gamma
-
-
-def _encoded(study: Study, cell: Cell, job: Job, texts: Mapping[int, str]) -> dict[int, list[int]]:
-    """Return the token ids of a job's prompts; no weights are loaded to refuse one that is too long."""
-    wanted = dict.fromkeys(prompt for shard in job.shards for prompt in shard.prompts)
-    encoded = check_prompts(
-        study.pairs[cell.pair],
-        [texts[prompt] for prompt in wanted],
-        study.prompt_format,
-        max_new_tokens=study.decodings[cell.decoding].max_new_tokens,
-    )
-    return {prompt: encoded[texts[prompt]] for prompt in wanted}
-
-
-def _identity(study: Study, cell: Cell, pair: ReadyPair) -> Identity:
-    setting = study.setting(cell.setting)
-    return Identity(
-        cell=cell,
-        facts=pair.facts,
-        decoding=study.decodings[cell.decoding].model_dump(mode="json", exclude={"settings"}),
-        setting=setting.model_dump(mode="json"),
-        collector=setting.collector or study.collector,
-        seed=study.seed,
-        prompt_format=study.prompt_format.model_dump(mode="json"),
-    )
-
-
-def _say_other_versions(plan: Sequence[_Known], identity: Identity, results: Path, log: Log) -> None:
-    now = _named({name: identity.facts[name] for name in VERSIONED})
-    stale = [known.shard.name for known in plan if known.state == "stale"]
-    found = (versions_of(results, identity.cell, shard) for shard in stale)
-    for before, number in sorted(Counter(_named(versions) for versions in found if versions).items()):
-        if before != now:
-            log(f"{number} shards were made with {before}; they are traced again with {now}")
-
-
-def _named(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
-
-
-def _say_ignored(pair: ReadyPair, log: Log) -> None:
-    for role, model in (("target", pair.target), ("draft", pair.draft)):
-        fields = ignored_fields(model.generation_config)
-        if fields:
-            named = ", ".join(f"{name} {value}" for name, value in sorted(fields.items()))
-            log(
-                f"the {role}'s own generation_config ({named}) is not used: "
-                "the study's decoding says everything"
-            )

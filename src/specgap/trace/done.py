@@ -14,8 +14,9 @@ from specgap.files import write_text
 from specgap.layout import Cell, done_file, shard_file
 from specgap.schema import SCHEMA_VERSION, SHARD_KINDS
 from specgap.trace.shards import (
-    EXACT_KINDS,
+    KINDS,
     METADATA_KEY,
+    TIMED,
     Identity,
     Sidecar,
     problem_with,
@@ -76,7 +77,10 @@ class Done:
 def write_done(
     results: Path, identity: Identity, job: str, shards: Sequence[tuple[str, str, Sidecar]]
 ) -> Path:
-    """Write a job's done file, the same bytes for the same shards, which are (name, fingerprint, sidecar)."""
+    """Write a job's done file, the same bytes for the same shards, which are (name, fingerprint, sidecar).
+
+    It lies in the folder of the first kind that the collector makes.
+    """
     cell = identity.cell
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -94,7 +98,7 @@ def write_done(
             for name, fingerprint, sidecar in shards
         ],
     }
-    path = done_file(results, cell, job)
+    path = done_file(results, cell, job, identity.kinds[0])
     write_text(path, readable(content))
     return path
 
@@ -118,8 +122,8 @@ def read_done(path: Path) -> Done:
             f"wanted {SCHEMA_VERSION}, so trace again"
         )
     done = _parsed(path, content)
-    folder = path.absolute().parent
-    if folder.parts[-3:] != (done.cell.pair, done.cell.decoding, done.cell.setting):
+    folder = path.absolute().parent.as_posix()
+    if not folder.endswith(f"/{KINDS[done.collector][0]}/{done.cell.folder}"):
         raise TraceError(
             f"{path} was written for {done.cell.folder}; wanted it in that folder, so trace again"
         )
@@ -165,8 +169,12 @@ def verified_files(results: Path, done_paths: Iterable[Path], kind: str) -> list
 
 
 def _recorded(results: Path, cell: Cell, shard: DoneShard, kind: str) -> RecordedFile:
+    if kind not in shard.files:
+        raise TraceError(
+            f"shard {shard.name} of {cell.folder} consists of {', '.join(shard.files)}; wanted its {kind} too"
+        )
     path = results / shard.files[kind].path
-    sidecar = read_sidecar(results, cell, shard.name)
+    sidecar = read_sidecar(results, cell, shard.name, tuple(shard.files))
     if path != shard_file(results, kind, cell, shard.name):
         raise TraceError(f"shard {path} does not belong to {cell.folder}; wanted a shard of this cell")
     if not path.is_file():
@@ -185,7 +193,7 @@ def _recorded(results: Path, cell: Cell, shard: DoneShard, kind: str) -> Recorde
             f"shard {path} was traced with another config, pair or prompts (fingerprint "
             f"{sidecar.fingerprint[:12]}…); wanted {shard.fingerprint[:12]}…, so trace again"
         )
-    known = shard.files[kind] if kind in EXACT_KINDS else ShardFile(path="", **sidecar.files[kind])
+    known = ShardFile(path="", **sidecar.files[kind]) if kind == TIMED else shard.files[kind]
     if not isinstance(known.bytes, int) or not _DIGEST.fullmatch(str(known.xxh3_128)):
         raise TraceError(f"shard {path} is recorded without length and digest; wanted both, so trace again")
     return RecordedFile(path, shard.fingerprint, shard.files[kind].rows, known.bytes, str(known.xxh3_128))
@@ -206,13 +214,12 @@ def _check_footer(file: RecordedFile, kind: str) -> None:
 
 def _listed(results: Path, cell: Cell, shard: str, sidecar: Sidecar) -> dict[str, dict[str, Any]]:
     listed = {}
-    for kind in SHARD_KINDS:
-        known = sidecar.files[kind]
+    for kind, known in sidecar.files.items():
         listed[kind] = {
             "path": shard_file(results, kind, cell, shard).relative_to(results).as_posix(),
             "rows": known["rows"],
-            "bytes": known["bytes"] if kind in EXACT_KINDS else None,
-            "xxh3_128": known["xxh3_128"] if kind in EXACT_KINDS else None,
+            "bytes": None if kind == TIMED else known["bytes"],
+            "xxh3_128": None if kind == TIMED else known["xxh3_128"],
         }
     return listed
 
@@ -223,7 +230,7 @@ def _parsed(path: Path, content: Mapping[str, Any]) -> Done:
             DoneShard(
                 shard["name"],
                 shard["fingerprint"],
-                {kind: ShardFile(**shard["files"][kind]) for kind in SHARD_KINDS},
+                {kind: ShardFile(**shard["files"][kind]) for kind in KINDS[content["collector"]]},
             )
             for shard in content["shards"]
         )

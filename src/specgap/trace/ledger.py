@@ -1,7 +1,7 @@
 """From what was recorded of one prompt to rows of `traces`, `rounds` and `timings`; imports no torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ class Recording:
 
     `ids` (E); `offset` (index in the continuation at which a round began), `drafted`, `emitted`, `next_p`,
     `draft_seconds`, `verify_seconds` (B); `token`, `p`, `q` (D); `overlap`, `entropy` (J, round by round).
-    `next_p` is the target's probability of a round's last emitted token.
+    `next_p` is the target's probability of a round's last emitted token. Rounds of many prompts at once have
+    no seconds of their own (0).
     """
 
     ids: Array
@@ -36,8 +37,8 @@ class Recording:
     overlap: Array
     entropy: Array
     next_p: Array
-    draft_seconds: Array
-    verify_seconds: Array
+    draft_seconds: Array = field(default_factory=lambda: np.empty(0))
+    verify_seconds: Array = field(default_factory=lambda: np.empty(0))
 
 
 def tabulate(
@@ -50,7 +51,7 @@ def tabulate(
     max_new_tokens: int,
     eos_token_ids: tuple[int, ...],
 ) -> tuple[Mapping[str, Columns], int]:
-    """Return the rows of every kind (see `schema.SHARD_KINDS`) and γ after the last round.
+    """Return the rows of `traces`, `rounds` and, where there are any, `timings`, and γ after the last round.
 
     `gamma` is what the schedule asked for in the first round.
     """
@@ -88,12 +89,13 @@ def tabulate(
         "next_p": np.ma.masked_array(recording.next_p, ~has_next),
         "censored": censored,
     }
-    timings = {
-        "round": np.arange(n_rounds),
-        "draft_seconds": recording.draft_seconds,
-        "verify_seconds": recording.verify_seconds,
-    }
-    keyed = {"traces": traces, "rounds": rounds, "timings": timings}
+    keyed = {"traces": traces, "rounds": rounds}
+    if len(recording.draft_seconds):
+        keyed["timings"] = {
+            "round": np.arange(n_rounds),
+            "draft_seconds": recording.draft_seconds,
+            "verify_seconds": recording.verify_seconds,
+        }
     for columns in keyed.values():
         length = len(columns["round"])
         columns["prompt"] = np.full(length, prompt, dtype=np.uint64)

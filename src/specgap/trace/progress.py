@@ -33,21 +33,25 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def add(self, *, n_tokens: int) -> None:
-        """Count one more prompt, which emitted `n_tokens`."""
-        self._prompts += 1
+    def add(self, *, n_tokens: int, n_prompts: int = 1) -> None:
+        """Count `n_tokens` more, and the prompts that are done with."""
+        self._prompts += n_prompts
         self._tokens += n_tokens
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.update()
+            self._bar.update(n_prompts)
             self._bar.set_postfix_str(f"{self._rate(now):.0f} tokens/s", refresh=False)
         elif now - self._told >= PAUSE:
             self._told = now
-            left = (now - self._began) / self._prompts * (self._total - self._prompts)
+            left = (now - self._began) / max(self._prompts, 1) * max(0, self._total - self._prompts)
             self._log(
-                f"{self._what}: {self._prompts} of {self._total} prompts, "
-                f"{self._rate(now):.0f} tokens/s, {left:.0f} s left"
+                f"{self._what}: {self._prompts} of {self._total} prompts, {self._rate(now):.0f} tokens/s"
+                + (f", {left:.0f} s left" if self._prompts else "")
             )
+
+    def told(self, n_prompts: int, n_tokens: int) -> None:
+        """Count prompts that are done with, and tokens."""
+        self.add(n_tokens=n_tokens, n_prompts=n_prompts)
 
     def _rate(self, now: float) -> float:
         return self._tokens / max(now - self._began, 1e-9)

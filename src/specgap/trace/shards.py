@@ -1,8 +1,8 @@
 """Shards on disk: written whole, known by a fingerprint, and refused where damaged. Imports no torch.
 
-A shard is one Parquet file per kind (`schema.SHARD_KINDS`) and a sidecar `traces/…/{shard}.json` that is
-written last: with its fingerprint, and with rows, length and XXH3-128 of each file. The digest of `timings`
-lies in a sidecar of its own, beside the times: all in `traces/` and `rounds/` is the same bytes on each run.
+A shard is one Parquet file of each kind that its collector makes (`KINDS`), and a sidecar `{shard}.json`
+beside the first that is written last: with its fingerprint, and with rows, length and XXH3-128 of each file.
+The digest of `timings` lies in a sidecar of its own, beside the times: all else is the same bytes each time.
 """
 
 import hashlib
@@ -25,24 +25,42 @@ from specgap.trace.ledger import Columns
 TRACE_VERSION = 1
 #: Key of the file metadata, a JSON object.
 METADATA_KEY = b"specgap"
-#: Kinds whose bytes are the same on every run.
-EXACT_KINDS = ("traces", "rounds")
+#: What the shards of a collector consist of; the sidecar lies beside the first. `paths` and `tails` are what
+#: records of the collector `replay` are made from.
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "assisted": ("traces", "rounds", "timings"),
+    "batched": ("traces", "rounds"),
+    "replay": ("traces", "rounds"),
+    "paths": ("paths",),
+    "tails": ("tails",),
+}
+#: The one kind whose bytes differ from run to run.
+TIMED = "timings"
 
 #: Libraries whose releases decide rows: a shard that was made with others is stale.
 VERSIONED = ("torch", "transformers")
 
 #: Columns of many different values: stored plainly, which every reader decodes quickly; tokens byte by byte,
 #: which compresses them.
-_PLAIN = ("p", "q", "overlap", "entropy", "next_p", "draft_seconds", "verify_seconds")
-_SPLIT = ("token", "next_token")
+_PLAIN = (
+    *("p", "q", "proposal_p", "proposal_q", "overlap", "entropy", "next_p"),
+    *("draft_seconds", "verify_seconds"),
+)
+_SPLIT = ("token", "proposal", "next_token")
 _MODEL_FACTS = ("revision", "dtype", "head", "model_kwargs", "trust_remote_code", "allow_pickle")
+
+#: Keys of a setting that decide no row of a shard whose prompts are known.
+_NOT_DECIDING = ("name", "collector", "limit")
 
 State = Literal["whole", "missing", "stale"]
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What all shards of a cell share; every value is JSON. `facts` are those of the loaded pair."""
+    """What all shards of a cell share; every value is JSON. `facts` are those of the loaded pair.
+
+    `collector` is a key of `KINDS`; `setting` says all of the settings that a shard's rows depend on.
+    """
 
     cell: Cell
     facts: Mapping[str, Any]
@@ -52,11 +70,17 @@ class Identity:
     seed: int
     prompt_format: Mapping[str, Any]
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What a shard consists of."""
+        return KINDS[self.collector]
+
     def fingerprint(self, shard: Shard, texts: Mapping[int, str], *, after: str | None = None) -> str:
         """Return the SHA-256 of all that decides a shard's rows.
 
-        `after` is the fingerprint of the shard before it, where γ is carried from prompt to prompt. Names
-        that only label (of shard, setting, pair) are not in it.
+        `after` stands for what is made before it and decides its rows: the fingerprint of the shard before
+        it, where γ is carried from prompt to prompt; the digest of its paths, for tails. Names that only
+        label (of shard, setting, pair) are not in it.
         """
         deciding = {
             "schema": SCHEMA_VERSION,
@@ -66,9 +90,7 @@ class Identity:
             "device": str(self.facts["device"]).split(":")[0],
             "versions": {name: self.facts[name] for name in VERSIONED},
             "decoding": {key: value for key, value in self.decoding.items() if key != "settings"},
-            "setting": {
-                key: value for key, value in self.setting.items() if key not in ("name", "collector")
-            },
+            "setting": {key: value for key, value in self.setting.items() if key not in _NOT_DECIDING},
             "collector": self.collector,
             "seed": self.seed,
             "prompt_format": self.prompt_format,
@@ -119,12 +141,16 @@ def write_shard(
     *,
     end_gamma: int | None = None,
 ) -> Sidecar:
-    """Write a shard's files, then its sidecars; a crash in between leaves a shard that is not whole."""
-    for kind in ("traces", "timings"):
+    """Write a shard's files, one of each kind of `rows`, then its sidecars.
+
+    A crash in between leaves a shard that is not whole.
+    """
+    kinds = tuple(kind for kind in SHARD_KINDS if kind in rows)
+    for kind in _sidecar_kinds(kinds):
         sidecar_file(results, kind, cell, shard).unlink(missing_ok=True)
     described: dict[str, dict[str, Any]] = {}
     end_state = None if end_gamma is None else {"gamma": end_gamma}
-    for kind in SHARD_KINDS:
+    for kind in kinds:
         path = shard_file(results, kind, cell, shard)
         table = _table(kind, rows[kind], {**metadata, "end_state": end_state})
         _clear_parts(path)
@@ -137,50 +163,55 @@ def write_shard(
         }
     fingerprint = metadata["fingerprint"]
     known = {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "shard": shard}
-    timings = {**known, "files": {"timings": described["timings"]}}
-    exact = {**known, "files": {kind: described[kind] for kind in EXACT_KINDS}, "end_state": end_state}
-    files.write_text(sidecar_file(results, "timings", cell, shard), readable(timings))
-    files.write_text(sidecar_file(results, "traces", cell, shard), readable(exact))
+    if TIMED in kinds:
+        timings = {**known, "files": {TIMED: described[TIMED]}}
+        files.write_text(sidecar_file(results, TIMED, cell, shard), readable(timings))
+    exact = {kind: described[kind] for kind in kinds if kind != TIMED}
+    said = {**known, "files": exact, "end_state": end_state}
+    files.write_text(sidecar_file(results, kinds[0], cell, shard), readable(said))
     return Sidecar(SCHEMA_VERSION, fingerprint, described, end_gamma)
 
 
-def state_of(results: Path, cell: Cell, shard: str, fingerprint: str) -> tuple[State, Sidecar | None]:
+def state_of(
+    results: Path, cell: Cell, shard: str, fingerprint: str, kinds: Sequence[str]
+) -> tuple[State, Sidecar | None]:
     """Say whether a shard is whole (its sidecar is returned then), missing, or there but stale or damaged."""
-    sidecar = read_sidecar(results, cell, shard)
-    paths = {kind: shard_file(results, kind, cell, shard) for kind in SHARD_KINDS}
+    sidecar = read_sidecar(results, cell, shard, kinds)
+    paths = {kind: shard_file(results, kind, cell, shard) for kind in kinds}
     if sidecar is None:
         return ("stale" if any(path.exists() for path in paths.values()) else "missing"), None
     fits = sidecar.schema_version == SCHEMA_VERSION and sidecar.fingerprint == fingerprint
     if fits and all(
         problem_with(paths[kind], sidecar.files[kind]["bytes"], sidecar.files[kind]["xxh3_128"]) is None
-        for kind in SHARD_KINDS
+        for kind in kinds
     ):
         return "whole", sidecar
     return "stale", None
 
 
-def read_sidecar(results: Path, cell: Cell, shard: str) -> Sidecar | None:
-    """Read both sidecars of a shard; None where one is missing or cannot be read as one."""
+def read_sidecar(results: Path, cell: Cell, shard: str, kinds: Sequence[str]) -> Sidecar | None:
+    """Read the sidecars of a shard of these kinds; None where one is missing or cannot be read as one."""
     try:
-        exact, timings = (
-            json.loads(sidecar_file(results, kind, cell, shard).read_text(encoding="utf-8"))
-            for kind in ("traces", "timings")
-        )
+        found = {
+            kind: json.loads(sidecar_file(results, kind, cell, shard).read_text(encoding="utf-8"))
+            for kind in _sidecar_kinds(kinds)
+        }
+        exact = found[kinds[0]]
         end_state = exact["end_state"]
         return Sidecar(
             schema_version=exact["schema_version"],
             fingerprint=exact["fingerprint"],
-            files={kind: (timings if kind == "timings" else exact)["files"][kind] for kind in SHARD_KINDS},
+            files={kind: found.get(kind, exact)["files"][kind] for kind in kinds},
             end_gamma=None if end_state is None else end_state["gamma"],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def versions_of(results: Path, cell: Cell, shard: str) -> dict[str, str] | None:
-    """Return the releases (`VERSIONED`) that a shard on disk was made with, or None where it does not say."""
+def versions_of(path: Path) -> dict[str, str] | None:
+    """Return the releases (`VERSIONED`) that a shard's file was made with, or None where it does not say."""
     try:
-        footer = pq.read_metadata(shard_file(results, "traces", cell, shard))
+        footer = pq.read_metadata(path)
         stamped = json.loads((footer.metadata or {})[METADATA_KEY])
         return {name: str(stamped[name]) for name in VERSIONED}
     except (OSError, ValueError, KeyError, TypeError):
@@ -188,8 +219,12 @@ def versions_of(results: Path, cell: Cell, shard: str) -> dict[str, str] | None:
 
 
 def sidecar_file(results: Path, kind: str, cell: Cell, shard: str) -> Path:
-    """Return the sidecar beside a shard's file of this kind (`traces` or `timings`)."""
+    """Return the sidecar beside a shard's file of this kind (the first of its collector's, or `timings`)."""
     return shard_file(results, kind, cell, shard).with_suffix(".json")
+
+
+def _sidecar_kinds(kinds: Sequence[str]) -> list[str]:
+    return [kind for kind in kinds if kind in (kinds[0], TIMED)]
 
 
 def problem_with(path: Path, length: int, xxh3_128: str) -> str | None:

@@ -4,10 +4,10 @@ import os
 import platform
 import subprocess
 import tomllib
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("rust_agg", "numpy", "numba", "polars", "duckdb", "pyarrow", "pandas")
 CRATES = ("parquet",)
 
 
@@ -23,14 +23,14 @@ def machine() -> dict[str, str | int | float]:
     }
 
 
-def versions(root: Path) -> dict[str, str]:
-    """Releases of everything that was measured."""
+def versions(root: Path, packages: Sequence[str]) -> dict[str, str]:
+    """Releases of Python, of these packages, and of what rust_agg is built with."""
     lock = tomllib.loads((root / "rust_agg/Cargo.lock").read_text(encoding="utf-8"))
     crates = {crate["name"]: crate["version"] for crate in lock["package"]}
     rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True).stdout
     return {
         "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
+        **{name: version(name) for name in packages},
         **{f"{name} (crate)": crates[name] for name in CRATES},
         "rustc": rustc.split()[1],
     }

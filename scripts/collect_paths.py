@@ -1,0 +1,31 @@
+"""Collect one job's target paths, with the fate of the draft's proposal at each of their tokens."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from specgap.config import load
+from specgap.errors import one_sentence
+from specgap.layout import find_job
+from specgap.prompts import load_prompts
+from specgap.trace.collect_paths import collect_paths_job
+
+
+def main(config: Path, pair: str, decoding: str, job: str) -> None:
+    study = load(config)
+    prompts = load_prompts(study)
+    collect_paths_job(
+        study,
+        pair,
+        decoding,
+        find_job(study, decoding, "", prompts.distinct, job),
+        prompts.texts,
+        results=Path(study.results),
+        log=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        typer.run(main)

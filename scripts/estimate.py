@@ -1,0 +1,21 @@
+"""Time the collectors on two prompts per group, and say what the study will cost."""
+
+from pathlib import Path
+
+import typer
+
+from specgap.config import load
+from specgap.errors import one_sentence
+from specgap.estimate import as_lines, estimate
+from specgap.prompts import load_prompts
+
+
+def main(config: Path) -> None:
+    study = load(config)
+    for line in as_lines(estimate(study, load_prompts(study))):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        typer.run(main)

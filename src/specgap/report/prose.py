@@ -1,0 +1,70 @@
+"""Sentences of the methods that stay the same from study to study, with pandoc's `[@key]` citations."""
+
+from specgap.tables.headline import HEADLINE_UNITS
+
+SCHEDULES = {
+    "constant": "γ stays at {n}",
+    "heuristic": "γ starts at {n}, grows by 2 after a round in which every drafted token was accepted, and "
+    "otherwise shrinks by 1, to no less than 1",
+    "heuristic_transient": "γ starts at {n}, grows by 2 after a round in which every drafted token was "
+    "accepted, and otherwise shrinks by 1, to no less than 1; it is forgotten after each prompt",
+}
+
+COLLECTORS = {
+    "replay": "Replayed settings share one pass: the target wrote every continuation alone, both models were "
+    "scored over these texts, and at each position the fate of the draft's proposal was drawn given the "
+    "target's token y. When sampling it is accepted, and then is y, with probability min(1, q(y)/p(y)), and "
+    "else rejected and drawn in proportion to max(0, q − p); under greedy decoding it is the draft's "
+    "likeliest token, accepted where that is y. Since speculative decoding is lossless [@leviathan2023; "
+    "@chen2023], these fates do not depend on the schedule, which only decides which positions are judged: "
+    "accepted and rejected tokens of every setting are counted from them, exactly in law when sampling and "
+    "verdict for verdict when greedy. {tails}",
+    "assisted": "Assisted settings were traced in Hugging Face's own `generate(assistant_model=…)`, which "
+    "implements speculative decoding [@leviathan2023; @chen2023], unmodified, with a recorder made of public "
+    "hooks.",
+    "batched": "Batched settings were run as real rounds of speculative decoding [@leviathan2023; @chen2023] "
+    "for many prompts at once, each with its own accepted length and γ.",
+}
+TAILS = {
+    "none": "Discarded tokens were not collected but for settings with figures of their own.",
+    "counts": "Discarded tokens come from the draft's own continuation after each rejected proposal.",
+    "full": "Discarded tokens, with p and q, come from the draft's own continuation after each rejected "
+    "proposal.",
+}
+
+DEFINITIONS = (
+    "A drafted token is *accepted* where verification kept it, *rejected* where it was the first failure of "
+    "its round, and *discarded* where it was drafted after that failure; accepted and rejected tokens are "
+    "*judged*, discarded ones never are. Below, A, R and D count accepted, rejected and all drafted tokens, "
+    "B rounds and E emitted tokens; p and q are the probabilities of the drafted token under target and "
+    "draft, in float32, after the processing of logits that verification used.",
+    "- `acceptance_rate` is A / (A + R), per judged token.",
+    "- `acceptance_rate_prompt_mean` is the mean over prompts of A / (A + R), with the samples of a prompt "
+    "summed first and prompts with nothing judged left out and counted; it is the rate by which schedules "
+    "are compared.",
+    "- `draft_acceptance_rate` is A / D, which servers report; it falls with γ by construction and is never "
+    "compared across γ.",
+    "- `token_acceptance_ratio` is A / E, and `block_efficiency` is E / B, emitted tokens per call of the "
+    "target with the bonus or correction token counted [@leviathan2023].",
+    "- `block_efficiency_independent` is (1 − α^(γ+1)) / (1 − α) with α the group's acceptance rate at "
+    "`constant-1`: the block efficiency of constant settings without threshold if acceptance were "
+    "independent of the draft position [@leviathan2023, eq. 1].",
+    "- `modelled_speed_up` is `block_efficiency` / (`gamma_mean` · c + 1) [@leviathan2023, thm 3.8], with "
+    "c, the `cost_ratio`, the cost of a draft call in target calls: {cost}. It is modelled, not measured. "
+    "The best setting of a group has the greatest modelled speed-up; `loss_percent` is what the group loses "
+    "of it at the setting that is best for all prompts together.",
+    "- `conditional_acceptance` at draft position j is accepted at j / judged at j; `survival` at j is the "
+    "share of rounds with at least j accepted tokens.",
+    "- `overlap` is Σ min(p(x), q(x)) over the vocabulary at a judged position, which under sampling is the "
+    "probability of acceptance there [@leviathan2023; @chen2023]; under greedy decoding another quantity.",
+    "- The *likelihood difference* is p − q. The draft is *surer* where q > p, *over-confident* where also "
+    "q ≥ {ratio:g} p; `severity` is the mean of (1 − p/q)₊ over judged tokens.",
+    "- `gamma_mean` is D / B, and `share_cut` is the share of rounds shortened by the length limit.",
+)
+
+UNITS = (
+    "Prompts fall into identity terms × templates. The term, within its group, is the unit of any claim "
+    "about a group, since other prompts about the same term are not new evidence about it [@clark1973]; "
+    f"groups of fewer than {HEADLINE_UNITS} terms make no headline. A prompt without a term is a unit of its "
+    "own."
+)

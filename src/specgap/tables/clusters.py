@@ -1,0 +1,95 @@
+"""Ratios of sums over prompts with errors that take a prompt, not a token, as one observation.
+
+R = ΣA / ΣQ with A and Q summed over a prompt's samples first. A prompt's share in the error of R is
+(A − R·Q) / ΣQ, and SE² = G / (G − 1) · Σ share² over G prompts (Cochran 1977, §6; Binder 1983). Shares of two
+ratios over the same prompts can be subtracted, which pairs them by prompt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from scipy.stats import beta, t
+
+Floats = NDArray[np.float64]
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """ΣA / ΣQ: its value, each prompt's share in its error, and ΣQ; value None where ΣQ is 0."""
+
+    value: float | None
+    shares: Floats
+    whole: float
+
+    @property
+    def se(self) -> float | None:
+        """Standard error clustered on prompts; None where it cannot be estimated."""
+        return None if self.value is None else clustered_se(self.shares)
+
+
+def ratio_of(part: Sequence[float] | Floats, whole: Sequence[float] | Floats) -> Ratio:
+    """Return Σ part / Σ whole over prompts.
+
+    >>> ratio_of([1, 3], [2, 4]).value
+    0.6666666666666666
+    """
+    a, q = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    total = float(q.sum())
+    if not total:
+        return Ratio(None, np.zeros_like(q), 0.0)
+    value = float(a.sum()) / total
+    return Ratio(value, (a - value * q) / total, total)
+
+
+def clustered_se(shares: Floats) -> float | None:
+    """Return the standard error of an estimate from the shares of its clusters; None for fewer than two."""
+    n = len(shares)
+    return float(np.sqrt(n / (n - 1) * np.square(shares).sum())) if n > 1 else None
+
+
+def design_effect(ratios: Sequence[Ratio]) -> float:
+    """Return how many tokens count as one, over groups whose rate is neither 0 nor 1; 1 at least."""
+    used = [r for r in ratios if r.value is not None and 0 < r.value < 1 and r.se is not None]
+    if not used:
+        return 1.0
+    clustered = sum(float(r.se or 0) ** 2 for r in used)
+    independent = sum(float(r.value or 0) * (1 - float(r.value or 0)) / r.whole for r in used)
+    return max(1.0, clustered / independent)
+
+
+def logit_interval(rate: Ratio, *, effect: float = 1.0) -> tuple[float, float] | None:
+    """Return the 95 % interval of a rate: on the logit with t of G − 1, None for fewer than two prompts.
+
+    Where the spread is 0 it is Clopper–Pearson's with ΣQ / `effect` tokens (Korn & Graubard 1998).
+    """
+    value, se = rate.value, rate.se
+    if value is None or se is None:
+        return None
+    if not se or value in (0, 1):
+        return _clopper_pearson(value, rate.whole / effect)
+    half = _quantile(len(rate.shares)) * se / (value * (1 - value))
+    return float(expit(logit(value) - half)), float(expit(logit(value) + half))
+
+
+def log_interval(ratio: Ratio) -> tuple[float, float] | None:
+    """Return the 95 % interval of a positive ratio: on the logarithm with t of G − 1."""
+    value, se = ratio.value, ratio.se
+    if not value or se is None:
+        return None
+    half = _quantile(len(ratio.shares)) * se / value
+    return float(value * np.exp(-half)), float(value * np.exp(half))
+
+
+def _quantile(n: int) -> float:
+    return float(t.ppf((1 + LEVEL) / 2, n - 1))
+
+
+def _clopper_pearson(value: float, n: float) -> tuple[float, float]:
+    hits, tail = value * n, (1 - LEVEL) / 2
+    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return low, high

@@ -1,0 +1,152 @@
+"""Where the rules of traces, replay, tables and figures find their files; more of `common.smk`."""
+
+
+def counted_files(wildcards):
+    """Return what a state is made of: done files, or the states of a cell's parts."""
+    parts = plan_parts(jobs_of(wildcards.decoding, wildcards.setting).values(), STUDY.aggregate.jobs)
+    files = layout.counted_files(Path(STUDY.results), cell_of(wildcards), parts, wildcards.get("part"))
+    return [str(file) for file in files]
+
+
+def counting_command(wildcards, input, threads):
+    """Return the script that makes a state of such files, with its first arguments."""
+    if input.counted[0].endswith(".rust_agg"):
+        return "scripts/merge_states.py"
+    command = ["scripts/aggregate.py", f"--threads={threads}", CONFIG_FILE, wildcards.setting, input.prompts]
+    return shlex.join(command)
+
+
+def path_identity(wildcards):
+    job = jobs_of(wildcards.decoding)[wildcards.job]
+    return identity.path_identity(STUDY, Cell(wildcards.pair, wildcards.decoding), job, study_prompts().texts)
+
+
+def tail_identity(wildcards):
+    return identity.tail_identity(STUDY, wildcards.decoding)
+
+
+def replay_identity(wildcards):
+    """Return what a setting's records depend on beside paths and tails; a new setting changes no other's."""
+    return identity.replay_identity([STUDY.setting(wildcards.setting)], study_prompts())
+
+
+def sweep_identity(wildcards):
+    return identity.replay_identity(STUDY.swept_settings_of(wildcards.decoding), study_prompts())
+
+
+def all_done(kind, wildcards):
+    """Return what says that all paths or tails of a pair and decoding are there."""
+    cell = Cell(wildcards.pair, wildcards.decoding)
+    return [str(done_file(Path(STUDY.results), cell, job, kind)) for job in jobs_of(cell.decoding)]
+
+
+def same_job(kind, wildcards):
+    return [f"{STUDY.results}/{kind}/{wildcards.pair}/{wildcards.decoding}/{wildcards.job}.done.json"]
+
+
+def replayed(kind):
+    """Return a function of the paths or tails that a job of a setting is made from: all where γ is carried."""
+
+    def files(wildcards):
+        carried = STUDY.setting(wildcards.setting).carry_state
+        return all_done(kind, wildcards) if carried else same_job(kind, wildcards)
+
+    return files
+
+
+def swept_tails(wildcards):
+    """Return the tails of settings without records; none where the config wants none."""
+    wanted = STUDY.tailed_settings_of(wildcards.decoding, full=False)
+    swept = STUDY.swept_settings_of(wildcards.decoding)
+    return all_done("tails", wildcards) if any(setting in wanted for setting in swept) else []
+
+
+def swept_names(decoding):
+    return [setting.name for setting in STUDY.swept_settings_of(decoding)]
+
+
+def facts_file(wildcards):
+    """Return a done file of a pair and decoding, which knows the models."""
+    if STUDY.replayed_settings_of(wildcards.decoding):
+        return all_done("paths", wildcards)[0]
+    first = STUDY.settings_of(wildcards.decoding)[0].name
+    return done_files(Cell(wildcards.pair, wildcards.decoding, first))[0]
+
+
+def states_of(wildcards, settings):
+    """Return the states of settings of a pair and decoding, each once."""
+    cells = [Cell(wildcards.pair, wildcards.decoding, setting.name) for setting in settings]
+    return [str(layout.state_file(Path(STUDY.results), cell)) for cell in dict.fromkeys(cells)]
+
+
+def cross_checks(wildcards):
+    return table_names.cross_checks(STUDY, wildcards.decoding)
+
+
+def state_cell(wildcards):
+    setting = table_names.state_setting(STUDY, wildcards.decoding)
+    return Cell(wildcards.pair, wildcards.decoding, setting.name)
+
+
+def figures_of(cell, prompts, timed=False):
+    """Return the figures of a cell by file name without its ending; those of measured times when asked for."""
+    return figure_plan.figures_of(FIGURES, STUDY, cell, prompts.groups_of(grouping_names()[0]), timed=timed)
+
+
+def figure_files(setting, decodings):
+    """Return the files that a cell's figures go to; none while the groups have yet to be fetched."""
+    if not decodings or not PROMPTS:
+        return []
+    return with_endings(setting, figures_of(Cell("{pair}", decodings[0], setting), PROMPTS))
+
+
+def figure_spec(wildcards):
+    with one_sentence():
+        figures = figures_of(cell_of(wildcards), study_prompts(), timed=True)
+        return figure_plan.named(figures, wildcards.figure)[0]
+
+
+def figure_tables(wildcards):
+    """Return the tables that one figure is drawn from."""
+    folder = Path(STUDY.results) / "tables" / cell_of(wildcards).folder
+    return [str(file) for file in figure_plan.table_files(figure_spec(wildcards), folder)]
+
+
+def figure_code(wildcards):
+    return [str(file.relative_to(Path.cwd())) for file in figure_plan.code_files(figure_spec(wildcards).kind)]
+
+
+def settings_figures(decoding):
+    """Return the figures over all settings of a decoding, by file name without its ending."""
+    return list(figure_plan.figures_of(FIGURES, STUDY, Cell("", decoding, ALL_SETTINGS), ()))
+
+
+def with_endings(folder, stems):
+    return [
+        f"<results>/figures/{{pair}}/{{decoding}}/{folder}/{stem}.{end}"
+        for stem in stems
+        for end in ("pdf", "png")
+    ]
+
+
+def timed_cell(wildcards):
+    """Return the cell whose speed-up is measured: the first setting of transformers' own rounds."""
+    for setting in STUDY.settings_of(wildcards.decoding):
+        if STUDY.collector_of(setting) == "assisted":
+            return Cell(wildcards.pair, wildcards.decoding, setting.name)
+    with one_sentence():
+        raise ConfigError(
+            f"decoding {wildcards.decoding!r} has no setting with collector assisted; "
+            "wanted one, since a speed-up is measured on real rounds"
+        )
+
+
+def timed_files(wildcards):
+    folder = f"{STUDY.results}/timings/{timed_cell(wildcards).folder}"
+    return [f"{folder}/plain.parquet", f"{folder}/assisted.parquet"]
+
+
+def speed_identity(wildcards):
+    cell, texts = cell_of(wildcards), study_prompts().texts
+    jobs = jobs_of(cell.decoding, cell.setting).values()
+    return [identity.trace_identity(STUDY, cell, job, texts) for job in jobs]

@@ -1,0 +1,129 @@
+"""Replay: target paths and the draft's tails, once per pair and decoding, and every setting counted from them."""
+
+
+localrules:
+    estimate,
+
+
+rule collect_paths:
+    input:
+        prompts=prompt_files,
+        models=model_files,
+    output:
+        "<results>/paths/{pair}/{decoding}/{job}.done.json",
+    log:
+        "<logs>/collect_paths/{pair}/{decoding}/{job}.log",
+    conda:
+        "../../envs/trace.yaml"
+    threads: STUDY.shards.threads
+    resources:
+        gpu=STUDY.resources.gpu,
+    params:
+        config=CONFIG_FILE,
+        identity=path_identity,
+    message:
+        "Collecting paths of {wildcards.pair}, {wildcards.decoding}, job {wildcards.job}"
+    shell:
+        "python scripts/collect_paths.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
+        " {wildcards.job:q} 2> >(tee {log:q} >&2)"
+
+
+rule collect_tails:
+    input:
+        prompts=prompt_files,
+        models=model_files,
+        paths="<results>/paths/{pair}/{decoding}/{job}.done.json",
+        rust_agg="<resources>/build/rust_agg",
+    output:
+        "<results>/tails/{pair}/{decoding}/{job}.done.json",
+    log:
+        "<logs>/collect_tails/{pair}/{decoding}/{job}.log",
+    conda:
+        "../../envs/trace.yaml"
+    threads: STUDY.shards.threads
+    resources:
+        gpu=STUDY.resources.gpu,
+    params:
+        config=CONFIG_FILE,
+        identity=tail_identity,
+    message:
+        "Collecting tails of {wildcards.pair}, {wildcards.decoding}, job {wildcards.job}"
+    shell:
+        "python scripts/collect_tails.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
+        " {wildcards.job:q} 2> >(tee {log:q} >&2)"
+
+
+rule replay_records:
+    input:
+        prompts="<results>/study/prompts.parquet",
+        paths=replayed("paths"),
+        tails=replayed("tails"),
+        rust_agg="<resources>/build/rust_agg",
+        code="src/specgap/replay.py",
+    output:
+        "<results>/traces/{pair}/{decoding}/{setting}/{job}.done.json",
+    log:
+        "<logs>/replay_records/{pair}/{decoding}/{setting}/{job}.log",
+    wildcard_constraints:
+        setting=stored_names(replayed=True),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: STUDY.aggregate.threads
+    params:
+        config=CONFIG_FILE,
+        identity=replay_identity,
+    message:
+        "Replaying {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}, job {wildcards.job}"
+    shell:
+        "python scripts/replay_records.py {params.config:q} {input.prompts:q} {wildcards.pair:q}"
+        " {wildcards.decoding:q} {wildcards.setting:q} {wildcards.job:q} 2> {log:q}"
+
+
+for number, names, decodings in alike(swept_names):
+
+    rule:
+        name:
+            f"replay{number}"
+        input:
+            prompts="<results>/study/prompts.parquet",
+            paths=lambda wildcards: all_done("paths", wildcards),
+            tails=swept_tails,
+            rust_agg="<resources>/build/rust_agg",
+            code=[f"src/specgap/{name}.py" for name in ("replay", "aggregate", "tables/membership")],
+        output:
+            [f"<results>/aggregates/{{pair}}/{{decoding}}/{name}/state.rust_agg" for name in names],
+        log:
+            f"<logs>/replay/{{pair}}/{{decoding}}.log",
+        wildcard_constraints:
+            decoding=one_of(decodings),
+        conda:
+            "../../envs/analysis.yaml"
+        threads: STUDY.aggregate.threads
+        params:
+            config=CONFIG_FILE,
+            bins=fixed(STUDY.bins.model_dump_json()),
+            ratio=STUDY.over_confident_ratio,
+            identity=sweep_identity,
+        message:
+            "Replaying the sweep of {wildcards.pair}, {wildcards.decoding}"
+        shell:
+            "python scripts/replay.py {params.config:q} {input.prompts:q} {wildcards.pair:q}"
+            " {wildcards.decoding:q} --threads {threads} 2> {log:q}"
+
+
+rule estimate:
+    input:
+        prompts=[str(file) for file in prompt_sets.source_files(STUDY)],
+        models=lambda wildcards: [file for name in STUDY.pairs for file in model_files(Cell(name, ""))],
+        rust_agg="<resources>/build/rust_agg",
+    log:
+        "<logs>/estimate.log",
+    conda:
+        "../../envs/trace.yaml"
+    threads: STUDY.shards.threads
+    params:
+        config=CONFIG_FILE,
+    message:
+        "Timing the collectors on two prompts per group"
+    shell:
+        "python scripts/estimate.py {params.config:q} 2> >(tee {log:q} >&2)"

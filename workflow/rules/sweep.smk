@@ -1,0 +1,156 @@
+"""Tables of settings that keep no records, and over all settings of a pair and decoding."""
+
+for number, names, decodings in alike(swept_names):
+
+    rule:
+        name:
+            f"tabulate_swept{number}"
+        input:
+            prompts="<results>/study/prompts.parquet",
+            done=facts_file,
+            states=[f"<results>/aggregates/{{pair}}/{{decoding}}/{name}/state.rust_agg" for name in names],
+            rust_agg="<resources>/build/rust_agg",
+            code=sources("src/specgap/tables/*.py"),
+        output:
+            [
+                f"<results>/tables/{{pair}}/{{decoding}}/{name}/{table}"
+                for name in names
+                for table in table_names.swept_table_names(grouping_names())
+            ],
+        log:
+            "<logs>/tabulate_swept/{pair}/{decoding}.log",
+        wildcard_constraints:
+            decoding=one_of(decodings),
+        conda:
+            "../../envs/analysis.yaml"
+        params:
+            config=CONFIG_FILE,
+            cost=STUDY.cost_ratio,
+        message:
+            "Writing tables of the sweep of {wildcards.pair}, {wildcards.decoding}"
+        shell:
+            "python scripts/tabulate_swept.py {params.config:q} {input.prompts:q} {input.done:q}"
+            " {wildcards.pair:q} {wildcards.decoding:q} {input.states:q} 2> {log:q}"
+
+
+rule tabulate_settings:
+    input:
+        prompts="<results>/study/prompts.parquet",
+        done=facts_file,
+        states=lambda wildcards: states_of(wildcards, STUDY.settings_of(wildcards.decoding)),
+        rust_agg="<resources>/build/rust_agg",
+        code=sources("src/specgap/tables/*.py"),
+    output:
+        [f"<results>/tables/{{pair}}/{{decoding}}/all/{name}" for name in table_names.settings_table_names()],
+    log:
+        "<logs>/tabulate_settings/{pair}/{decoding}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        folder=output_folder,
+        config=CONFIG_FILE,
+        settings=lambda wildcards: [s.model_dump_json() for s in STUDY.settings_of(wildcards.decoding)],
+        drawn=lambda wildcards: [s.name for s in STUDY.figure_settings_of(wildcards.decoding)],
+        cost=STUDY.cost_ratio,
+    message:
+        "Writing tables over all settings of {wildcards.pair}, {wildcards.decoding}"
+    shell:
+        "python scripts/tabulate_settings.py {params.config:q} {input.prompts:q} {input.done:q}"
+        " {wildcards.pair:q} {wildcards.decoding:q} {params.folder:q} 2> {log:q}"
+
+
+rule tabulate_cross_check:
+    input:
+        prompts="<results>/study/prompts.parquet",
+        states=lambda wildcards: states_of(wildcards, itertools.chain(*cross_checks(wildcards))),
+        rust_agg="<resources>/build/rust_agg",
+        code=sources("src/specgap/tables/*.py"),
+    output:
+        [f"<results>/tables/{{pair}}/{{decoding}}/all/{name}" for name in table_names.files_of("cross_check")],
+    log:
+        "<logs>/tabulate_cross_check/{pair}/{decoding}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        folder=output_folder,
+        config=CONFIG_FILE,
+        settings=lambda wildcards: [s.model_dump_json() for s in itertools.chain(*cross_checks(wildcards))],
+    message:
+        "Holding replayed settings of {wildcards.pair}, {wildcards.decoding}, against real rounds"
+    shell:
+        "python scripts/tabulate_cross_check.py {params.config:q} {input.prompts:q}"
+        " {wildcards.pair:q} {wildcards.decoding:q} {params.folder:q} 2> {log:q}"
+
+
+rule tabulate_schedule_state:
+    input:
+        prompts="<results>/study/prompts.parquet",
+        done=lambda wildcards: done_files(state_cell(wildcards)),
+        rust_agg="<resources>/build/rust_agg",
+        code=sources("src/specgap/tables/*.py"),
+    output:
+        "<results>/tables/{pair}/{decoding}/all/schedule_state.csv",
+    log:
+        "<logs>/tabulate_schedule_state/{pair}/{decoding}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        folder=output_folder,
+        config=CONFIG_FILE,
+    message:
+        "Writing how γ moves under {wildcards.pair}, {wildcards.decoding}"
+    shell:
+        "python scripts/tabulate_schedule_state.py {params.config:q} {input.prompts:q}"
+        " {wildcards.decoding:q} {params.folder:q} {input.done:q} 2> {log:q}"
+
+
+rule tabulate_order_effect:
+    input:
+        prompts="<results>/study/prompts.parquet",
+        paths=lambda wildcards: all_done("paths", wildcards),
+        tails=lambda wildcards: all_done("tails", wildcards),
+        rust_agg="<resources>/build/rust_agg",
+        code=["src/specgap/replay.py", "src/specgap/schedules.py", *sources("src/specgap/tables/*.py")],
+    output:
+        "<results>/tables/{pair}/{decoding}/all/order_effect.csv",
+    log:
+        "<logs>/tabulate_order_effect/{pair}/{decoding}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: STUDY.aggregate.threads
+    params:
+        folder=output_folder,
+        config=CONFIG_FILE,
+        setting=lambda wildcards: table_names.order_setting(STUDY, wildcards.decoding).model_dump_json(),
+        seed=STUDY.seed,
+    message:
+        "Carrying γ through orders of the groups under {wildcards.pair}, {wildcards.decoding}"
+    shell:
+        "python scripts/tabulate_order_effect.py {params.config:q} {input.prompts:q} {wildcards.pair:q}"
+        " {wildcards.decoding:q} {params.folder:q} --threads {threads} 2> {log:q}"
+
+
+rule tabulate_speed_up:
+    input:
+        prompts="<results>/study/prompts.parquet",
+        times=timed_files,
+        rust_agg="<resources>/build/rust_agg",
+        code=sources("src/specgap/tables/*.py"),
+    output:
+        [
+            f"<results>/tables/{{pair}}/{{decoding}}/all/{name}"
+            for name in table_names.files_of("measured_speed_up")
+        ],
+    log:
+        "<logs>/tabulate_speed_up/{pair}/{decoding}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        folder=output_folder,
+        config=CONFIG_FILE,
+        setting=lambda wildcards: timed_cell(wildcards).setting,
+    message:
+        "Writing the measured speed-up of {wildcards.pair}, {wildcards.decoding}"
+    shell:
+        "python scripts/tabulate_speed_up.py {params.config:q} {input.prompts:q} {input.times:q}"
+        " {wildcards.decoding:q} {params.setting:q} {params.folder:q} 2> {log:q}"
