@@ -21,7 +21,7 @@ from specgap.trace.draws import Array
 from specgap.trace.ragged import RaggedBatch
 from specgap.trace.verify import Draft, judge
 from tests.support.bands import BAND, chi_square_p
-from tests.support.greedy_pairs import Comparison
+from tests.support.greedy_pairs import TEXTS, Comparison, greedy_pair
 from tests.support.markov_distances import position_distances
 from tests.support.markov_replay import LAWS, SETTINGS
 from tests.support.pair_families import FAMILIES, PROMPTS, family
@@ -49,21 +49,28 @@ CELLS = [
 CONSTANT, HEURISTIC = CELLS[1][0], CELLS[6][0]
 SAMPLED = {
     "plain": Decoding(max_new_tokens=16),
-    "warped": Decoding(max_new_tokens=16, temperature=0.7, top_k=30, top_p=0.95),
+    "warped": Decoding(max_new_tokens=16, temperature=0.7, top_k=5, top_p=0.9),
 }
 RAGGED = FAMILIES[:3]
 
+PairOf = Callable[[str], ReadyPair]
 RowsOf = Callable[[str, int], Rows]
 
 
 @pytest.fixture(scope="module")
-def greedy() -> RowsOf:
+def ending(tmp_path_factory: pytest.TempPathFactory) -> PairOf:
+    """Return a function that gives the pair of a family whose texts end in their middle, or not at all."""
+    return cache(lambda name: greedy_pair(name, tmp_path_factory.mktemp("pair")))
+
+
+@pytest.fixture(scope="module")
+def greedy(ending: PairOf) -> RowsOf:
     """Return a function that runs a cell of CELLS on a family, each once."""
 
     @cache
     def make(name: str, cell: int) -> Rows:
         chosen, length = CELLS[cell]
-        return rounds_of(family(name), Decoding(mode="greedy", max_new_tokens=length), chosen, PROMPTS)
+        return rounds_of(ending(name), Decoding(mode="greedy", max_new_tokens=length), chosen, TEXTS)
 
     return make
 
@@ -74,22 +81,21 @@ def greedy() -> RowsOf:
 @pytest.mark.parametrize("cell", range(len(CELLS)), ids=[f"{one.name}, {length}" for one, length in CELLS])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_greedy_rows_are_those_of_assisted_generation(
-    greedy: RowsOf, name: str, cell: int, tmp_path: Path
+    ending: PairOf, greedy: RowsOf, name: str, cell: int, tmp_path: Path
 ) -> None:
-    pair, (chosen, length) = family(name), CELLS[cell]
+    pair, (chosen, length) = ending(name), CELLS[cell]
     how = Decoding(mode="greedy", max_new_tokens=length)
     comparison = Comparison(pair, how)
-    comparison.add(greedy(name, cell), record(pair, how, chosen, PROMPTS, tmp_path), PROMPTS)
+    comparison.add(greedy(name, cell), record(pair, how, chosen, TEXTS, tmp_path), TEXTS)
     print(f"{name}, {chosen.name}, {length} tokens: {comparison}")
     assert comparison.near_ties <= 1
 
 
-def test_rows_of_another_setting_are_told_apart(greedy: RowsOf, tmp_path: Path) -> None:
-    pair, how = family("llama"), Decoding(mode="greedy", max_new_tokens=16)
+def test_rows_of_another_setting_are_told_apart(ending: PairOf, greedy: RowsOf, tmp_path: Path) -> None:
+    pair, how = ending("llama"), Decoding(mode="greedy", max_new_tokens=16)
+    other = record(pair, how, CELLS[5][0], TEXTS, tmp_path)
     with pytest.raises(AssertionError, match="rows differ and top two are"):
-        Comparison(pair, how).add(
-            greedy("llama", 1), record(pair, how, CELLS[5][0], PROMPTS, tmp_path), PROMPTS
-        )
+        Comparison(pair, how).add(greedy("llama", 1), other, TEXTS)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -103,7 +109,7 @@ def test_there_is_a_round_of_every_kind_to_compare(greedy: RowsOf, name: str) ->
     assert {drafted == 0 for drafted in rounds["drafted"]} == {True, False}
     assert any(1 < len(text) < 24 for text in texts.values())
     assert any(len(text) == 24 for text in texts.values())
-    assert min(map(len, PROMPTS)) == 1
+    assert min(map(len, TEXTS)) == 1
 
 
 # What rows say --------------------------------------------------------------------------------------

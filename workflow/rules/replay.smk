@@ -55,7 +55,7 @@ rule collect_tails:
 
 rule replay_records:
     input:
-        prompts="<results>/study/prompts.parquet",
+        prompts=prompt_files,
         paths=replayed("paths"),
         tails=replayed("tails"),
         rust_agg="<resources>/build/rust_agg",
@@ -75,8 +75,8 @@ rule replay_records:
     message:
         "Replaying {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}, job {wildcards.job}"
     shell:
-        "python scripts/replay_records.py {params.config:q} {input.prompts:q} {wildcards.pair:q}"
-        " {wildcards.decoding:q} {wildcards.setting:q} {wildcards.job:q} 2> {log:q}"
+        "python scripts/replay_records.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
+        " {wildcards.setting:q} {wildcards.job:q} 2> {log:q}"
 
 
 for number, names, decodings in alike(swept_names):

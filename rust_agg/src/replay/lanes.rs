@@ -13,16 +13,17 @@ use super::paths::Path;
 use crate::parts::Part;
 use crate::state::Setup;
 
-/// Lanes that go together, many and few.
-const MANY: usize = 32;
-const FEW: usize = 8;
+/// Lanes that go together: as many as a vector has.
+const LANES: usize = 16;
+type Lane = [u16; LANES];
 
 /// Counters with a lane for each setting.
 #[derive(Debug)]
 struct Lanes {
+    /// Groups of lanes.
     n: usize,
-    /// By cell and lane.
-    counts: Vec<u16>,
+    /// By cell and group of lanes.
+    counts: Vec<Lane>,
     /// By cell: how often anything was added since it was last emptied.
     hits: Vec<u16>,
     /// Counts of cells that were emptied, by cell and lane.
@@ -31,24 +32,17 @@ struct Lanes {
 
 impl Lanes {
     fn new(n_cells: usize, n: usize) -> Self {
-        Self { n, counts: vec![0; n_cells * n], hits: vec![0; n_cells], full: FxHashMap::default() }
+        let (counts, hits) = (vec![[0; LANES]; n_cells * n], vec![0; n_cells]);
+        Self { n, counts, hits, full: FxHashMap::default() }
     }
 
     /// Add to a cell what `more` has in each lane, 0 or 1.
     #[inline(always)]
-    fn add(&mut self, cell: usize, more: &[u16]) {
+    fn add(&mut self, cell: usize, more: &[Lane]) {
         let counts = &mut self.counts[cell * self.n..(cell + 1) * self.n];
-        let (many, few) = counts.as_chunks_mut::<MANY>();
-        let (more, rest) = more.as_chunks::<MANY>();
-        for (counts, more) in many.iter_mut().zip(more) {
-            for (count, more) in counts.iter_mut().zip(more) {
-                *count += more;
-            }
-        }
-        for (counts, more) in few.as_chunks_mut::<FEW>().0.iter_mut().zip(rest.as_chunks::<FEW>().0) {
-            for (count, more) in counts.iter_mut().zip(more) {
-                *count += more;
-            }
+        for (count, more) in counts.iter_mut().zip(more) {
+            // As values, which compilers know to be disjoint.
+            *count = std::array::from_fn(|at| count[at].wrapping_add(more[at]));
         }
         self.hits[cell] += 1;
         if self.hits[cell] == u16::MAX {
@@ -59,8 +53,9 @@ impl Lanes {
     #[inline(never)]
     fn empty(&mut self, cell: usize) {
         let n = self.n;
-        let full = self.full.entry(cell).or_insert_with(|| vec![0; n].into());
-        for (sum, count) in full.iter_mut().zip(&mut self.counts[cell * n..(cell + 1) * n]) {
+        let counts = self.counts[cell * n..(cell + 1) * n].as_flattened_mut();
+        let full = self.full.entry(cell).or_insert_with(|| vec![0; counts.len()].into());
+        for (sum, count) in full.iter_mut().zip(counts) {
             *sum += u64::from(std::mem::take(count));
         }
         self.hits[cell] = 0;
@@ -68,11 +63,11 @@ impl Lanes {
 
     fn get(&self, cell: usize, lane: usize) -> u64 {
         let full = self.full.get(&cell).map_or(0, |full| full[lane]);
-        full + u64::from(self.counts[cell * self.n + lane])
+        full + u64::from(self.counts[cell * self.n..].as_flattened()[lane])
     }
 
     fn clear(&mut self) {
-        self.counts.fill(0);
+        self.counts.fill([0; LANES]);
         self.hits.fill(0);
         self.full.clear();
     }
@@ -81,7 +76,8 @@ impl Lanes {
 /// Counters of discarded tokens under all settings.
 #[derive(Debug)]
 pub struct Discards {
-    lanes: usize,
+    /// Groups of lanes.
+    n: usize,
     /// Cells of a block of groups: those of its histograms, then those of codes.
     size: usize,
     stride: usize,
@@ -90,8 +86,8 @@ pub struct Discards {
     has_units: bool,
     has_codes: bool,
     /// By tail of the batch and setting: how many of its tokens are discarded.
-    lengths: Vec<u16>,
-    more: Vec<u16>,
+    lengths: Vec<Lane>,
+    more: Vec<Lane>,
     arch: pulp::Arch,
 }
 
@@ -102,21 +98,21 @@ impl Discards {
     /// Counters at zero, for so many blocks of groups and of units.
     #[must_use]
     pub fn new(setup: &Setup, n_groups: usize, n_units: usize, n_settings: usize) -> Self {
-        let lanes = n_settings.next_multiple_of(if n_settings > FEW { MANY } else { FEW });
+        let n = n_settings.div_ceil(LANES);
         let (has_units, has_codes) = (setup.parts.has(Part::Units), setup.parts.has(Part::Surer));
         let stride = setup.layout.stride;
         let size = stride + if has_codes { N_CODES } else { 0 };
         let n_unit_cells = if has_units { n_units * N_UNIT_CELLS } else { 0 };
         Self {
-            lanes,
+            n,
             size,
             stride,
-            groups: Lanes::new(n_groups * size, lanes),
-            units: Lanes::new(n_unit_cells, lanes),
+            groups: Lanes::new(n_groups * size, n),
+            units: Lanes::new(n_unit_cells, n),
             has_units,
             has_codes,
             lengths: Vec::new(),
-            more: vec![0; lanes],
+            more: vec![[0; LANES]; n],
             arch: pulp::Arch::new(),
         }
     }
@@ -124,13 +120,13 @@ impl Discards {
     /// Begin a batch with so many tails.
     pub fn begin(&mut self, n_tails: usize) {
         self.lengths.clear();
-        self.lengths.resize(n_tails * self.lanes, 0);
+        self.lengths.resize(n_tails * self.n, [0; LANES]);
     }
 
     /// Say how many tokens of a tail a setting discards.
     #[inline]
     pub fn set(&mut self, tail: usize, setting: usize, n: usize) {
-        self.lengths[tail * self.lanes + setting] = n as u16;
+        self.lengths[tail * self.n..].as_flattened_mut()[setting] = n as u16;
     }
 
     /// Count the tokens of the tails of a batch.
@@ -178,10 +174,13 @@ impl pulp::WithSimd for Count<'_> {
     fn with_simd<S: pulp::Simd>(self, _: S) {
         let Self { discards, prepared, paths, indices } = self;
         let Some(tails) = prepared.tails else { return };
-        for (path, index) in paths.iter().zip(indices) {
-            let Some(index) = index else { continue };
-            let groups = prepared.plans.groups.blocks(*index);
-            let units = prepared.plans.units.blocks(*index);
+        let paths = paths.iter().zip(indices).filter_map(|(path, index)| Some((path, (*index)?)));
+        let mut paths: Vec<_> = paths.collect();
+        // Counters of one block after the other: those of all do not stay in the cache.
+        paths.sort_by_key(|(_, index)| prepared.plans.groups.blocks(*index));
+        for (path, index) in paths {
+            let groups = prepared.plans.groups.blocks(index);
+            let units = prepared.plans.units.blocks(index);
             for (tail, rows) in tails.of(path) {
                 discards.count_tail(prepared, tail, rows.start, groups, units);
             }
@@ -200,11 +199,11 @@ impl Discards {
         units: &[u32],
     ) {
         let marks = prepared.tail_marks;
-        let lengths = &self.lengths[tail * self.lanes..(tail + 1) * self.lanes];
-        let longest = lengths.iter().fold(0, |longest, length| longest.max(*length));
+        let lengths = &self.lengths[tail * self.n..(tail + 1) * self.n];
+        let longest = lengths.as_flattened().iter().fold(0, |longest, length| longest.max(*length));
         for at in 0..longest {
             for (more, length) in self.more.iter_mut().zip(lengths) {
-                *more = u16::from(*length > at);
+                *more = length.map(|length| u16::from(length > at));
             }
             let row = first + usize::from(at);
             for block in groups {
