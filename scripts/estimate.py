@@ -5,8 +5,9 @@ from pathlib import Path
 import typer
 
 from specgap.config import load
+from specgap.costs import as_lines
 from specgap.errors import one_sentence
-from specgap.estimate import as_lines, estimate
+from specgap.estimate import estimate
 from specgap.prompts import load_prompts
 
 

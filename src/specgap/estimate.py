@@ -9,58 +9,23 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from specgap.config import Study
+from specgap.costs import Estimate, Part
 from specgap.layout import Cell, Job, Shard, path_cells, plan_jobs, stored_cells
 from specgap.prompts import PromptSet, limited
 from specgap.settings import Setting
+from specgap.trace.shards import write_parquet
 
 #: Prompts of each group that are timed.
 PER_GROUP = 2
-
-
-@dataclass(frozen=True)
-class Part:
-    """One kind of job of a pair and decoding: how many there are, and what all of them take and leave."""
-
-    name: str
-    jobs: int
-    seconds: float  # without starting up
-    bytes: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What one pair and decoding will cost."""
-
-    pair: str
-    decoding: str
-    device: str
-    start_up: float  # seconds before a job's first token: libraries and models
-    model_parts: tuple[Part, ...]
-    counting_parts: tuple[Part, ...]
-    memory: float  # bytes at the peak: of the GPU where there is one, else of the process
-
-    @property
-    def model_jobs(self) -> int:
-        """Number of jobs that load the models."""
-        return sum(part.jobs for part in self.model_parts)
-
-    @property
-    def device_hours(self) -> float:
-        """Hours of the device, loading included."""
-        work = sum(part.seconds for part in self.model_parts)
-        return (work + self.model_jobs * self.start_up) / 3600
-
-    @property
-    def disk(self) -> float:
-        """Bytes of all shards."""
-        return sum(part.bytes for part in (*self.model_parts, *self.counting_parts))
 
 
 def estimate(study: Study, prompts: PromptSet) -> Iterator[Estimate]:
@@ -87,7 +52,8 @@ def measure(study: Study, prompts: PromptSet, cell: Cell, began: float) -> Estim
     start_up = time.time() - began
     warm = _seconds(load)
     with tempfile.TemporaryDirectory(prefix="specgap-estimate-") as folder:
-        timed = _Timed(_as_pilot(study, Path(folder)), study, prompts, cell, warm)
+        pilot = study.model_copy(update={"results": folder})
+        timed = _Timed(pilot, study, prompts, cell, warm)
         models, counting = timed.parts()
     return Estimate(cell.pair, cell.decoding, device, start_up, models, counting, _peak_memory(device))
 
@@ -132,7 +98,7 @@ class _Timed:
 
             seconds = max(0.0, _seconds(run) - self.warm)
             n_jobs = len(plan_jobs(self.study, self.cell.decoding, "", self.prompts.distinct))
-            yield Part(kind, n_jobs, seconds * times, self._bytes([kind], "") * times)
+            yield Part(kind, n_jobs, seconds * times, self._disk(known, [kind], "") * times)
 
     def _stored_part(self, setting: Setting, replayed: bool) -> Part:
         from specgap.replay import replay_job
@@ -141,18 +107,19 @@ class _Timed:
         traced = limited(self.prompts, setting.limit)
         alone = self.study.collector_of(setting) == "assisted"
         known = _renumbered(limited(traced, PER_GROUP)) if alone else self._filled(traced)
-        cell, job, results = replace(self.cell, setting=setting.name), _one_job(known), self._results
+        cell, job = replace(self.cell, setting=setting.name), _one_job(known)
+        study, results = _one_by_one(self.pilot), self._results
 
         def run() -> None:
             if replayed:
-                replay_job(self.pilot, cell, job, known, results=results)
+                replay_job(study, cell, job, known, results=results)
             else:
-                collect_job(self.pilot, cell, job, known.texts, results=results, log=_silent)
+                collect_job(study, cell, job, known.texts, results=results, log=_silent)
 
         seconds = max(0.0, _seconds(run) - (0.0 if replayed else self.warm))
         n_jobs = len(plan_jobs(self.study, cell.decoding, cell.setting, traced.distinct))
         times = self._times(traced, known)
-        size = self._bytes(["traces", "rounds", "timings"], setting.name)
+        size = self._disk(known, ["traces", "rounds", "timings"], setting.name)
         return Part(setting.name, n_jobs, seconds * times, size * times)
 
     @property
@@ -169,15 +136,26 @@ class _Timed:
         continuations = len(prompts.distinct) * self.study.samples_of(self.cell.decoding)
         return continuations / len(pilot.distinct)
 
-    def _bytes(self, kinds: list[str], setting: str) -> int:
+    def _disk(self, pilot: PromptSet, kinds: list[str], setting: str) -> float:
+        """Return the bytes of a pilot's files if no text were repeated: what is repeated packs too well."""
+        texts = len(set(pilot.texts.values()))
         folders = (self._results / kind / replace(self.cell, setting=setting).folder for kind in kinds)
-        return sum(file.stat().st_size for folder in folders for file in folder.glob("*.parquet"))
+        files = (file for folder in folders for file in folder.glob("*.parquet"))
+        return sum(_size_without_repeats(file, texts) for file in files) * len(pilot.distinct) / texts
 
 
-def _as_pilot(study: Study, results: Path) -> Study:
-    # A job with γ carried from prompt to prompt takes as long as one without, but needs all paths.
+def _size_without_repeats(file: Path, texts: int) -> int:
+    # The prompts of a pilot are numbered, and each text comes once before any comes again.
+    rows = pq.read_table(file, filters=[("prompt", "<", texts)])
+    once = file.with_suffix(".once")
+    write_parquet(rows, once)
+    return once.stat().st_size
+
+
+def _one_by_one(study: Study) -> Study:
+    """Let no setting carry γ: that takes as long, and needs no paths of other jobs."""
     settings = [setting.model_copy(update={"carry_state": False}) for setting in study.settings]
-    return study.model_copy(update={"results": str(results), "settings": settings})
+    return study.model_copy(update={"settings": settings})
 
 
 def _renumbered(prompts: PromptSet, n: int | None = None) -> PromptSet:
@@ -208,42 +186,3 @@ def _peak_memory(device: str) -> float:
 
 def _silent(line: str) -> None:
     """Say nothing: what a job logs is of no interest here."""
-
-
-_HEAD = ("pair", "decoding", "kind of job", "jobs", "device-hours", "disk", "peak memory")
-
-
-def as_lines(estimates: Iterable[Estimate]) -> Iterator[str]:
-    """Yield a table for people, line by line as it is measured, with a line that adds up."""
-    yield _line(_HEAD)
-    jobs, hours, disk = 0, 0.0, 0.0
-    devices: dict[str, None] = {}
-    for one in estimates:
-        for part in one.model_parts:
-            spent = (part.seconds + part.jobs * one.start_up) / 3600
-            yield _line(
-                (one.pair, one.decoding, part.name, f"{part.jobs}", f"{spent:.3g}", _size(part.bytes), "")
-            )
-        for part in one.counting_parts:
-            yield _line((one.pair, one.decoding, part.name, f"{part.jobs}", "", _size(part.bytes), ""))
-        total = (f"{one.model_jobs}", f"{one.device_hours:.3g}", _size(one.disk), _size(one.memory))
-        yield _line((one.pair, one.decoding, "all that load models", *total))
-        jobs, hours, disk = jobs + one.model_jobs, hours + one.device_hours, disk + one.disk
-        devices[one.device] = None
-    yield _line(("all", "", "", f"{jobs}", f"{hours:.3g}", _size(disk), ""))
-    yield f"measured on {', '.join(devices)}, {PER_GROUP} prompts per group; figures and tables come on top"
-
-
-def _line(cells: Sequence[str]) -> str:
-    widths = (16, 12, 26, 6, 13, 10, 12)
-    front = (f"{cell:<{width}}" for cell, width in zip(cells[:3], widths[:3], strict=True))
-    back = (f"{cell:>{width}}" for cell, width in zip(cells[3:], widths[3:], strict=True))
-    return " ".join((*front, *back)).rstrip()
-
-
-def _size(n_bytes: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} TB"

@@ -4,17 +4,21 @@
 //! the given order, all of sample 0, then sample 1 and so on.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
 
 use super::drive::{Batch, drive};
 use super::paths::Path;
 use super::source::Pieces;
-use super::task::Task;
+use super::task::{Named, Task};
 use super::walk::{Fate, push_stops};
 use crate::error::{Error, Result};
+use crate::feed::Source;
+use crate::parts::Part;
 use crate::run::lock;
+use crate::stream;
 
 /// γ at the beginning of each path, for the settings that carry it over.
 #[derive(Debug, Default)]
@@ -43,16 +47,43 @@ struct Fates {
     paths: Vec<(u64, u16, usize)>,
 }
 
-/// Walk through all paths in the orders of the settings.
+/// What every path begins with, and the paths, to be read again. A stream is held for that.
 ///
 /// # Errors
-/// Those of [`drive`], and [`Error::Data`] where a prompt of the paths is not in an order, or one of an order has no path
-/// for some sample, or γ grows too large.
-pub fn carry(
+/// Those of [`drive`] and of the stream, and [`Error::Data`] where a prompt of the paths is not in an order, or one of an order
+/// has no path for some sample, or γ grows too large.
+pub fn carried(
+    task: &Task,
+    paths: Source,
+    threads: usize,
+    tick: &mut impl FnMut(u64, Option<u64>) -> bool,
+) -> Result<(Carry, Source)> {
+    if task.settings.iter().all(|named| named.setting.order.is_none()) {
+        return Ok((Carry::default(), paths));
+    }
+    let [first, second] = match paths {
+        Source::Files(files) => [Source::Files(files.clone()), Source::Files(files)],
+        Source::Stream(reader, rows) => {
+            let (schema, batches) = stream::hold(reader, "paths", tick)?;
+            [(); 2].map(|()| {
+                let batches = batches.clone().into_iter().map(Ok);
+                let reader = arrow_array::RecordBatchIterator::new(batches, Arc::clone(&schema));
+                Source::Stream(Box::new(reader), rows)
+            })
+        }
+    };
+    // Rows are counted once, in the pass that folds them.
+    let mut silent = |_, _| tick(0, None);
+    let pieces = Pieces::new(first, [Part::P].into_iter().collect(), threads, &mut silent)?;
+    Ok((carry(&pieces, task, threads, &mut silent)?, second))
+}
+
+/// Walk through all paths in the orders of the settings.
+fn carry(
     pieces: &Pieces,
     task: &Task,
     threads: usize,
-    tick: impl FnMut(u64, Option<u64>) -> bool,
+    tick: &mut impl FnMut(u64, Option<u64>) -> bool,
 ) -> Result<Carry> {
     let width = (2 + task.thresholds.len()).div_ceil(8);
     let all: Mutex<Vec<Fates>> = Mutex::default();
@@ -66,49 +97,71 @@ pub fn carry(
             Ok(())
         },
         |fates| lock(&all).push(fates),
-        tick,
+        &mut *tick,
     )?;
-    let all = std::mem::take(&mut *lock(&all));
-    let mut carry = Carry::default();
-    let (mut samples, mut places) = (BTreeSet::new(), Vec::new());
-    for (source, fates) in all.iter().enumerate() {
-        let mut start = 0;
-        for (prompt, sample, end) in &fates.paths {
-            let at = u32::try_from(places.len()).map_err(|_| Error::data("paths: more than 2^32"))?;
-            carry.index.insert((*prompt, *sample), at);
-            places.push((source, start..*end));
-            samples.insert(*sample);
-            start = *end;
+    let passed = Passed::new(std::mem::take(&mut *lock(&all)), task, width)?;
+    let mut gammas = Vec::new();
+    for named in &task.settings {
+        if !tick(0, None) {
+            return Err(Error::Interrupted);
         }
+        let order = named.setting.order.as_ref();
+        gammas.push(order.map(|order| passed.gammas(named, order)).transpose()?);
     }
-    for (at, named) in task.settings.iter().enumerate() {
-        let gammas = named.setting.order.as_ref().map(|order| {
-            check_order(&named.name, order, &samples, &carry.index)?;
-            let mut gammas = vec![0; places.len()];
-            let mut gamma = named.setting.gamma;
-            let (mut stops, mut rounds) = (Vec::new(), Vec::new());
-            let keys = samples.iter().flat_map(|sample| order.iter().map(|prompt| (*prompt, *sample)));
-            for key in keys {
-                let place = carry.index[&key] as usize;
-                gammas[place] = gamma;
-                let (source, rows) = places[place].clone();
-                let bits = &all[source].bits[rows.start * width..rows.end * width];
-                stops.clear();
-                push_stops(fates_of(bits, width, 2 + named.threshold), &mut stops);
-                let limit = task.limits[named.limit];
-                let n = stops.len().min(limit as usize);
-                let after = named.setting.kind.walk(gamma, limit, &stops[..n], &mut rounds);
-                gamma = after.map_err(|too_large| {
-                    let (prompt, sample) = key;
-                    Error::data(format!("{}: prompt {prompt}, sample {sample}: {too_large}", named.name))
-                })?;
+    Ok(Carry { index: passed.index, gammas })
+}
+
+/// What the first pass keeps.
+struct Passed<'a> {
+    task: &'a Task,
+    all: Vec<Fates>,
+    width: usize,
+    samples: BTreeSet<u16>,
+    index: FxHashMap<(u64, u16), u32>,
+    /// In which of the lists each path stands, and at which rows.
+    places: Vec<(usize, Range<usize>)>,
+}
+
+impl<'a> Passed<'a> {
+    fn new(all: Vec<Fates>, task: &'a Task, width: usize) -> Result<Self> {
+        let (mut samples, mut index, mut places) = (BTreeSet::new(), FxHashMap::default(), Vec::new());
+        for (list, fates) in all.iter().enumerate() {
+            let mut start = 0;
+            for (prompt, sample, end) in &fates.paths {
+                let at = u32::try_from(places.len()).map_err(|_| Error::data("paths: more than 2^32"))?;
+                index.insert((*prompt, *sample), at);
+                places.push((list, start..*end));
+                samples.insert(*sample);
+                start = *end;
             }
-            Ok(gammas)
-        });
-        debug_assert_eq!(at, carry.gammas.len());
-        carry.gammas.push(gammas.transpose()?);
+        }
+        Ok(Self { task, all, width, samples, index, places })
     }
-    Ok(carry)
+
+    /// γ at the beginning of each path.
+    fn gammas(&self, named: &Named, order: &[u64]) -> Result<Vec<u32>> {
+        check_order(&named.name, order, &self.samples, &self.index)?;
+        let limit = self.task.limits[named.limit];
+        let mut gammas = vec![0; self.places.len()];
+        let mut gamma = named.setting.gamma;
+        let (mut stops, mut rounds) = (Vec::new(), Vec::new());
+        let keys = self.samples.iter().flat_map(|sample| order.iter().map(|prompt| (*prompt, *sample)));
+        for key in keys {
+            let place = self.index[&key] as usize;
+            gammas[place] = gamma;
+            let (list, rows) = self.places[place].clone();
+            let bits = &self.all[list].bits[rows.start * self.width..rows.end * self.width];
+            stops.clear();
+            push_stops(fates_of(bits, self.width, 2 + named.threshold), &mut stops);
+            let n = stops.len().min(limit as usize);
+            let after = named.setting.kind.walk(gamma, limit, &stops[..n], &mut rounds);
+            gamma = after.map_err(|too_large| {
+                let (prompt, sample) = key;
+                Error::data(format!("{}: prompt {prompt}, sample {sample}: {too_large}", named.name))
+            })?;
+        }
+        Ok(gammas)
+    }
 }
 
 fn check_order(

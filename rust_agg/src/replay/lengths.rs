@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, RecordBatch, UInt16Array, UInt64Array};
 
+use super::carry::carried;
 use super::drive::drive;
-use super::fold::carried;
 use super::source::Pieces;
 use super::task::Task;
 use crate::error::{Error, Result};

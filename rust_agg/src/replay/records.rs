@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, UInt8Array, UInt16Array, UInt32Array, UInt64Array};
 use arrow_schema::{Field, Schema};
 
+use super::carry::carried;
 use super::drive::{Batch, Failure, drive};
-use super::fold::carried;
 use super::paths::Path;
 use super::source::Pieces;
-use super::tail_rows::{Reader, Tails};
+use super::tail_reader::Reader;
+use super::tail_rows::Tails;
 use super::tails::Store;
 use super::task::Task;
 use super::walk::{End, Round};
