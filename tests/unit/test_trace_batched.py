@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from specgap.errors import TraceError
 from specgap.models import ReadyPair
@@ -189,6 +191,28 @@ def test_rows_do_not_depend_on_their_neighbours(name: str) -> None:
     alone = rounds_of(pair, how, HEURISTIC, PROMPTS)
     for table, wanted in zip(whole, alone, strict=True):
         assert_same_rows(table.filter(pa.compute.less(table["prompt"], 1000)), wanted)
+
+
+@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="measured with MKL's matrix products")
+def test_a_row_has_the_same_bits_among_any_number_of_rows() -> None:
+    # Activations of 48 numbers: those of an odd number of rows do not fill vectors of 32.
+    config = LlamaConfig(
+        vocab_size=50, hidden_size=24, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2
+    )
+    with torch.inference_mode(), torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = LlamaForCausalLM(config).eval()
+        tokens = np.random.default_rng(1).integers(0, 50, (10, 72, 8))
+        texts = [[3, 1, 4, 1, 5, 9][: row % 7] for row in range(72)]
+        wanted = {}
+        for width, n_rows in product((1, 2, 8), (72, 33, 20, 9, 8, 1)):
+            batch = RaggedBatch(model, n_rows, 96)
+            batch.prefill(texts[:n_rows])
+            rows = np.arange(n_rows)
+            for number, given in enumerate(tokens):
+                scores = batch.add(rows, given[:n_rows, :width], np.full(n_rows, width))
+                known = wanted.setdefault((width, number), scores)
+                assert torch.equal(scores, known[:n_rows]), (width, n_rows)
 
 
 def test_rows_that_were_cut_back_go_on_as_if_nothing_had_been_there() -> None:

@@ -1,5 +1,7 @@
 """The whole chain, run by Snakemake on a tiny study."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -109,6 +111,28 @@ def test_the_report_the_methods_and_the_references_are_there(study: Sandbox) -> 
     assert "they &amp; them" in (study.results / "report.html").read_text()
     assert "models/target" in (study.results / "methods.md").read_text()
     assert "@" in (study.results / "references.bib").read_text()
+
+
+def test_measured_times_are_drawn_only_when_asked_for(copy: Sandbox) -> None:
+    figure = "results/figures/tiny/sampled/all/measured_speed_up.png"
+    assert not (copy.folder / figure).exists()
+    run = copy.snakemake("--", figure)
+    assert run.code == 0, run.output
+    assert (copy.folder / figure).stat().st_size > 5_000
+    rows = table(copy, "sampled/all", "measured_speed_up.csv")
+    assert list(rows["n_prompts"]) == [1, 1, 1, 3]
+    assert (rows["measured_speed_up"].astype(float) > 0).all()
+    ran = copy.dry_run("results/figures/tiny/greedy/all/measured_speed_up.png")
+    assert "decoding 'greedy' has no setting with collector assisted" in ran.output
+
+
+def test_what_a_study_costs_is_told_before_it_runs(copy: Sandbox) -> None:
+    shutil.rmtree(copy.results)
+    run = copy.snakemake("--", "estimate")
+    assert run.code == 0, run.output
+    assert re.search(r"^tiny +sampled +paths +2 ", run.output, flags=re.MULTILINE)
+    assert re.search(r"^all +10 ", run.output, flags=re.MULTILINE)
+    assert not list(copy.results.glob("[pt]*s/**/*.parquet"))
 
 
 def modified(study: Sandbox, pattern: str) -> dict[str, int]:

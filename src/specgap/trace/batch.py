@@ -13,7 +13,7 @@ import torch
 
 from specgap.errors import TraceError
 from specgap.trace.draws import Array
-from specgap.trace.ragged import LEAST_ROWS, RaggedBatch, padded
+from specgap.trace.ragged import RaggedBatch, padded
 
 #: Config keys of attention that sees less than a mask shows it.
 _WINDOWS = ("sliding_window", "sliding_window_size", "attention_chunk_size")
@@ -59,20 +59,20 @@ class EqualBatch:
         if len({len(text) for text in texts}) != 1:
             raise ValueError("texts of several lengths in a batch of one")
         self._model, self.n_rows, self._cache = model, len(texts), None
-        ids = padded(torch.tensor([list(text) for text in texts], dtype=torch.long), LEAST_ROWS)
+        ids = padded(torch.tensor([list(text) for text in texts], dtype=torch.long))
         if ids.shape[1]:
             fewer = "logits_to_keep" in inspect.signature(model.forward).parameters
             self._forward(ids, {"logits_to_keep": 1} if fewer else {})
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
         """Add a token, (rows,), to each row; return the scores, (rows, vocabulary), of the next."""
-        return self._forward(padded(tokens, LEAST_ROWS)[:, None], {})[: self.n_rows, -1]
+        return self._forward(padded(tokens)[:, None], {})[: self.n_rows, -1]
 
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with these rows alone, in this order."""
         self.n_rows = len(rows)
         if self._cache is not None:
-            self._cache.batch_select_indices(padded(rows, LEAST_ROWS).to(self._model.device))
+            self._cache.batch_select_indices(padded(rows).to(self._model.device))
 
     def forget(self, rows: Array) -> None:
         """Do nothing: a row that is over goes on like the others."""

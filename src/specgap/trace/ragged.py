@@ -3,8 +3,8 @@
 Token i of a text lies in slot i of its row, whatever the other rows hold, and a mask hides the slots behind
 it. So texts are padded on their right, where causality hides the padding, and sums over a row's keys run over
 the same slots in the same order in every batch. Measured (torch 2.15, CPU, float32, one thread): with slots
-and prefills in sixteens and no fewer than eight rows, a row has the same bits in any batch. Padding on the
-left moves them by an ulp, which is enough to change a token now and then.
+and prefills in sixteens and rows in eights, a row has the same bits in any batch. Padding on the left moves
+them by an ulp, which is enough to change a token now and then.
 """
 
 import inspect
@@ -21,8 +21,9 @@ from specgap.trace.draws import Array
 
 #: Slots that attention runs over are a multiple of this.
 SLOTS = 16
-#: A matrix product of fewer rows takes another kernel, with other rounding.
-LEAST_ROWS = 8
+#: Rows of a forward are a multiple of this. A matrix product of fewer takes another kernel, with other
+#: rounding; so does an activation for what an array has beyond a multiple of 32 numbers.
+ROWS = 8
 #: Positions that a prefill runs at once.
 PREFILL = 2048
 
@@ -96,14 +97,14 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 class RaggedBatch:
     """Rows of one model, each as long as it is; `room` is the most tokens that one may have.
 
-    The caller sees `n_rows`; there are `LEAST_ROWS` at least.
+    The caller sees `n_rows`; there are some more, up to a multiple of `ROWS`.
     """
 
     def __init__(self, model: Any, n_rows: int, room: int) -> None:
         self._model = model
         self.n_rows = n_rows
         self._device = model.device
-        self._places = _Places(max(n_rows, LEAST_ROWS), sixteens(room))
+        self._places = _Places(eights(n_rows), sixteens(room))
         self._cache: Any = Cache(layer_class_to_replicate=partial(_Layer, self._places))  # type: ignore[arg-type]
         self._lengths = np.zeros(self._places.n_rows, dtype=np.int64)
         self._fewer_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
@@ -130,7 +131,7 @@ class RaggedBatch:
         The scores of padding say nothing; such a batch cannot go on.
         """
         steps = torch.arange(tokens.shape[1], device=self._device)
-        last = padded(torch.as_tensor(lengths, device=self._device), self._places.n_rows)
+        last = padded(torch.as_tensor(lengths, device=self._device))
         positions = self._places.slots + torch.minimum(steps, last[:, None] - 1)
         self._places.slots = self._places.slots + steps
         return self._forward(tokens, positions, tokens.shape[1])
@@ -145,7 +146,7 @@ class RaggedBatch:
         places, n_rows = self._places, self._places.n_rows
         # A copy of the keys of few rows is cheaper than a forward of all.
         few = 2 * len(rows) <= n_rows
-        chosen = np.resize(rows, max(len(rows), LEAST_ROWS)) if few else np.arange(n_rows)
+        chosen = np.resize(rows, eights(len(rows))) if few else np.arange(n_rows)
         given, ends = np.zeros((n_rows, tokens.shape[1]), dtype=np.int64), np.zeros(n_rows, dtype=np.int64)
         given[rows], ends[rows] = tokens, self._lengths[rows] + lengths
         slots = self._lengths[:, None] + np.arange(tokens.shape[1])
@@ -171,7 +172,7 @@ class RaggedBatch:
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with these rows alone, in this order."""
         self.n_rows = len(rows)
-        chosen = padded(rows, LEAST_ROWS)
+        chosen = padded(rows)
         self._lengths = self._lengths[chosen.cpu().numpy()]
         self._places.n_rows = len(chosen)
         for layer in self._cache.layers:
@@ -220,7 +221,7 @@ class RaggedBatch:
         places = self._places
         places.reach = sixteens(int(self._lengths.max()) + tokens.shape[1])
         mask = self._mask(places.slots, places.reach)
-        given = padded(tokens.to(self._device), places.n_rows)
+        given = padded(tokens.to(self._device))
         return self._call(given, positions, mask, {})[: self.n_rows, -n_scores:]
 
     def _call(self, tokens: Any, positions: Any, mask: torch.Tensor, more: dict[str, Any]) -> torch.Tensor:
@@ -252,7 +253,12 @@ def sixteens(number: int) -> int:
     return -(-number // SLOTS) * SLOTS
 
 
-def padded(values: torch.Tensor, n_rows: int) -> torch.Tensor:
-    """Return values with their first row repeated, so that there are `n_rows` at least."""
-    missing = n_rows - len(values)
-    return values if missing <= 0 else torch.cat([values, values[:1].expand(missing, *values.shape[1:])])
+def eights(number: int) -> int:
+    """Return the multiple of `ROWS` at or above a number."""
+    return -(-number // ROWS) * ROWS
+
+
+def padded(values: torch.Tensor) -> torch.Tensor:
+    """Return values with their first row repeated, so that there is a multiple of `ROWS`."""
+    missing = eights(len(values)) - len(values)
+    return values if not missing else torch.cat([values, values[:1].expand(missing, *values.shape[1:])])
