@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xxhash
 
 import rust_agg
 from rust_agg import Replay
@@ -206,3 +207,29 @@ def test_a_file_without_overlap_and_entropy_will_do_without_sums_by_prompt(tmp_p
     assert replay([tmp_path / "short.parquet"], tails=tails, parts=whole.parts) == whole
     with pytest.raises(rust_agg.DataError, match="column overlap is missing, wanted as float32"):
         replay([tmp_path / "short.parquet"], tails=tails)
+
+
+def test_shards_with_digests_give_what_tables_give(tmp_path: Path) -> None:
+    shards: dict[str, list[rust_agg.Shard]] = {"paths": [], "tails": []}
+    made = Written(8)
+    for at in range(12):
+        made.write("ARAARAAA", at).write("RRAZ", 100 + at)
+        for kind, table in zip(shards, made.tables([2 * at, 2 * at + 1]), strict=True):
+            path = tmp_path / f"{kind}{at}.parquet"
+            pq.write_table(table, path)
+            digest = xxhash.xxh3_128(path.read_bytes()).hexdigest()
+            known = {"length": path.stat().st_size, "rows": len(table)}
+            shards[kind].append(rust_agg.Shard(path, xxh3_128=digest, **known))
+    paths, tails = made.tables()
+    whole = replay(paths, Replay("heuristic", 3), tails=tails)
+    for threads in (1, 2, 4):
+        found = replay(shards["paths"], Replay("heuristic", 3), tails=shards["tails"][::-1], threads=threads)
+        assert found.to_bytes() == whole.to_bytes()
+
+
+def test_an_exception_in_progress_ends_the_replay() -> None:
+    def progress(done: int, whole: int | None) -> None:
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        replay(Written(8).write("AAAAAAAA").tables()[0], progress=progress)

@@ -131,7 +131,7 @@ def test_what_a_study_costs_is_told_before_it_runs(copy: Sandbox) -> None:
     run = copy.snakemake("--", "estimate")
     assert run.code == 0, run.output
     assert re.search(r"^tiny +sampled +paths +2 ", run.output, flags=re.MULTILINE)
-    assert re.search(r"^all +10 ", run.output, flags=re.MULTILINE)
+    assert re.search(r"^all +8 ", run.output, flags=re.MULTILINE)
     assert not list(copy.results.glob("[pt]*s/**/*.parquet"))
 
 

@@ -150,3 +150,12 @@ def speed_identity(wildcards):
     cell, texts = cell_of(wildcards), study_prompts().texts
     jobs = jobs_of(cell.decoding, cell.setting).values()
     return [identity.trace_identity(STUDY, cell, job, texts) for job in jobs]
+
+
+def model_runs(wildcards):
+    """Return what says with which models, libraries and devices paths and real rounds were made."""
+    real = [
+        cell for cell in stored_cells(STUDY) if STUDY.collector_of(STUDY.setting(cell.setting)) != "replay"
+    ]
+    paths = [file for cell in path_cells(STUDY) for file in all_done("paths", cell)]
+    return [*paths, *(file for cell in real for file in done_files(cell))]

@@ -4,7 +4,7 @@
 rule write_report:
     input:
         prompts="<results>/study/prompts.parquet",
-        done=lambda wildcards: [file for cell in stored_cells(STUDY) for file in done_files(cell)],
+        done=model_runs,
         tables=rules.tables.input,
         figures=[f"<results>/figures/{cell.folder}/index.json" for cell in drawn_cells(STUDY)],
         code=sources("src/specgap/report/*.py", "src/specgap/report/templates/*"),
