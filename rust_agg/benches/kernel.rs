@@ -3,10 +3,14 @@
 //! `cargo bench`, or `cargo bench -- tokens` for some of them. The rows are made up here, from a fixed seed: ten groups of
 //! unequal size, ten prompts to a unit, 64 rows to a prompt and sample.
 
+#[path = "support/random.rs"]
+mod random;
+
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use random::Random;
 use rust_agg::counter::Counter;
 use rust_agg::error::Error;
 use rust_agg::grid::{Grid, Grids};
@@ -25,18 +29,7 @@ const N_GROUPS: u32 = 10;
 /// What `benchmarks/` compares with other libraries.
 const WORK: [Part; 6] = [Part::P, Part::Q, Part::Difference, Part::Joint, Part::Positions, Part::Surer];
 
-/// `SplitMix64`: numbers without a crate for them.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
     /// A number below `n`.
     fn below(&mut self, n: u16) -> u16 {
         u16::try_from(self.next() % u64::from(n)).unwrap_or_default()

@@ -5,6 +5,9 @@
 //! tails, with the highest resident memory. Three in four proposals are accepted. Rates are by processor time (Linux), so
 //! that a busy machine spoils them less. Further arguments name lines to keep to, such as `"work counts"`.
 
+#[path = "../benches/support/random.rs"]
+mod random;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use arrow_array::{
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::WriterProperties;
+use random::Random;
 use rust_agg::feed::Source;
 use rust_agg::grid::{Grid, Grids};
 use rust_agg::groups::{Groups, Membership};
@@ -37,18 +41,7 @@ const PATHS_PER_SHARD: u64 = 2048;
 const N_GROUPS: u32 = 10;
 const WORK: [Part; 6] = [Part::P, Part::Q, Part::Difference, Part::Joint, Part::Positions, Part::Surer];
 
-/// `SplitMix64`: numbers without a crate for them.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
     /// A number in [0, 1).
     fn unit(&mut self) -> f32 {
         f32::from(u16::try_from(self.next() >> 48).unwrap_or_default()) / 65_536.0

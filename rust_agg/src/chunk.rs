@@ -6,12 +6,13 @@
     reason = "bins, and indices into a block or a chunk"
 )]
 
-use crate::bins::{DifferenceBins, LogBins, ProbabilityBins, RatioBins, floor, round};
-use crate::cells::{DISCARDED, N_UNIT_BINS, N_VERDICTS};
+use crate::bins::round;
+use crate::cells::{DISCARDED, N_UNIT_BINS, N_UNIT_QUANTITIES, N_VERDICTS};
 use crate::parts::Part;
 use crate::rows::TraceColumns;
+use crate::rules::{self, Bins, HISTOGRAMS};
 use crate::state::Setup;
-use crate::sums::{FIXED_ONE, N_RATIO_BINS};
+use crate::sums::FIXED_ONE;
 use crate::tokens::item_of;
 
 /// Rows that go through at a time.
@@ -22,29 +23,6 @@ pub const N_CODES: usize = 3 * N_VERDICTS;
 pub const PACKED_ONE: i64 = 1 << 50;
 const _: () =
     assert!(CHUNK < 1 << 10, "sums of a chunk stay below one value, and numbers of values below the sign");
-
-/// How each quantity is binned.
-pub struct Bins {
-    probability: ProbabilityBins,
-    difference: DifferenceBins,
-    joint: ProbabilityBins,
-    log: LogBins,
-    ratio: RatioBins,
-}
-
-impl Bins {
-    /// The fastest way that is exact, for each of the grids.
-    #[must_use]
-    pub fn new(setup: &Setup) -> Self {
-        Self {
-            probability: ProbabilityBins::new(&setup.grids.probability),
-            difference: DifferenceBins::new(&setup.grids.difference),
-            joint: ProbabilityBins::new(&setup.grids.joint),
-            log: LogBins::new(),
-            ratio: RatioBins::new(N_RATIO_BINS),
-        }
-    }
-}
 
 /// What the first pass says of each row.
 pub struct Chunk {
@@ -124,15 +102,13 @@ impl Chunk {
         }
         if parts.any(&[Part::Prompts, Part::Calibration]) {
             for ((ratio, p), q) in self.ratios.iter_mut().zip(c.p).zip(c.q) {
-                let (p, q) = (f64::from(*p), f64::from(*q));
-                let quotient = if q == 0.0 { 1.0 } else { p / q };
-                *ratio = if quotient > 1.0 { 1.0 } else { quotient };
+                *ratio = rules::min_ratio(f64::from(*p), f64::from(*q));
             }
         }
         if parts.has(Part::Calibration) {
             let rows = self.ratio_bins.iter_mut().zip(&mut self.min_ratio).zip(&self.ratios);
             for (((cell, fixed), ratio), verdict) in rows.zip(c.verdict) {
-                *cell = bins.ratio.bin(*ratio) * N_VERDICTS as u32 + u32::from(*verdict);
+                *cell = bins.of_ratio(*ratio) * N_VERDICTS as u32 + u32::from(*verdict);
                 *fixed = round(*ratio * FIXED_ONE) & judged(*verdict);
             }
         }
@@ -153,25 +129,10 @@ impl Chunk {
         let start = &self.start[..n];
         let mut lists = self.cells.iter_mut().map(|list| &mut list[..n]);
         let mut list = |part| if parts.has(part) { lists.next() } else { None };
-        if let Some(list) = list(Part::P) {
-            bins.probability.fill(c.p, start, layout.p as u32, list);
-        }
-        if let Some(list) = list(Part::Q) {
-            bins.probability.fill(c.q, start, layout.q as u32, list);
-        }
-        if let Some(list) = list(Part::Difference) {
-            bins.difference.fill(c.p, c.q, start, layout.difference as u32, list);
-        }
-        if let Some(list) = list(Part::LogRatio) {
-            bins.log.fill(c.p, c.q, start, layout.log_ratio as u32, list);
-        }
-        if let Some(list) = list(Part::Joint) {
-            let rows = &mut self.rows[..n];
-            bins.joint.fill(c.p, &[0; CHUNK][..n], 0, rows);
-            for (row, start) in rows.iter_mut().zip(start) {
-                *row = *row * layout.joint_bins as u32 + start;
+        for part in HISTOGRAMS {
+            if let Some(list) = list(part) {
+                bins.fill(part, (c.p, c.q), start, layout, &mut self.rows[..n], list);
             }
-            bins.joint.fill(c.q, rows, layout.joint as u32, list);
         }
         if let Some(list) = list(Part::Positions) {
             for ((list, start), position) in list.iter_mut().zip(start).zip(c.position) {
@@ -183,24 +144,19 @@ impl Chunk {
     #[inline(always)]
     fn fill_codes(&mut self, c: &TraceColumns<'_>, over_confident_ratio: f64) {
         for (((code, verdict), p), q) in self.codes.iter_mut().zip(c.verdict).zip(c.p).zip(c.q) {
-            let (p, q) = (f64::from(*p), f64::from(*q));
-            let (surer, over) = (u8::from(q > p), u8::from(q >= over_confident_ratio * p));
-            *code = verdict + N_VERDICTS as u8 * (surer + (surer & over));
+            let surer = rules::surer(f64::from(*p), f64::from(*q), over_confident_ratio);
+            *code = verdict + N_VERDICTS as u8 * surer;
         }
     }
 
-    /// Scaling by 64 and by 32 is exact, so these are the bins of equal edges.
     #[inline(always)]
     fn fill_units(&mut self, c: &TraceColumns<'_>) {
-        const BINS: u32 = N_UNIT_BINS as u32;
         let [list_p, list_q, list_d] = &mut self.unit_cells;
         let rows = list_p.iter_mut().zip(list_q).zip(list_d);
         for (((((out_p, out_q), out_d), p), q), verdict) in rows.zip(c.p).zip(c.q).zip(c.verdict) {
-            let (p, q) = (f64::from(*p), f64::from(*q));
-            let start = u32::from(*verdict) * (3 * BINS);
-            *out_p = start + (floor(p * 64.0) as u32).min(BINS - 1);
-            *out_q = start + BINS + (floor(q * 64.0) as u32).min(BINS - 1);
-            *out_d = start + 2 * BINS + ((floor((p - q) * 32.0) + 32) as u32).min(BINS - 1);
+            let start = u32::from(*verdict) * (N_UNIT_QUANTITIES * N_UNIT_BINS) as u32;
+            [*out_p, *out_q, *out_d] =
+                rules::unit_cells(f64::from(*p), f64::from(*q)).map(|cell| start + cell);
         }
     }
 

@@ -25,6 +25,7 @@ mod python;
 pub mod read;
 pub mod replay;
 pub mod rows;
+pub mod rules;
 pub mod run;
 pub mod runs;
 pub mod save;

@@ -2,10 +2,12 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::groups::{Groups, Membership};
+
 /// Prompts that belong to the same groups share one block, which is added to each of these groups at the end: a row is
 /// then counted once, whatever the number of groupings. Where there are too many different sets of groups for that,
 /// every group is a block and a row is counted once for each of its groups.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// `blocks[starts[i]..starts[i + 1]]` are those of prompt i.
     starts: Vec<u32>,
@@ -15,6 +17,24 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Where the prompts of `groups` are counted by group. At most `largest` blocks are shared.
+    #[must_use]
+    pub fn of_groups(groups: &Groups, largest: usize) -> Self {
+        Self::of(groups, |member| member.group, groups.group_names().len(), largest)
+    }
+
+    /// Where they are counted by unit.
+    #[must_use]
+    pub fn of_units(groups: &Groups) -> Self {
+        Self::of(groups, |member| member.unit, groups.unit_names().len(), usize::MAX)
+    }
+
+    fn of(groups: &Groups, target: fn(&Membership) -> u32, n_targets: usize, largest: usize) -> Self {
+        let prompts = 0..u32::try_from(groups.prompts().len()).unwrap_or(u32::MAX);
+        let targets = prompts.map(|index| groups.members(index).iter().map(target).collect());
+        Self::new(targets, n_targets, largest)
+    }
+
     /// For each prompt the targets (groups, or units) that it is counted in, sorted, of `n_targets` in all. At most
     /// `largest` blocks are shared.
     #[must_use]

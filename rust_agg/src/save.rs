@@ -16,7 +16,6 @@ use crate::grid::Grids;
 use crate::groups::{Groups, Membership};
 use crate::parts::Parts;
 use crate::shelf::shelf_of;
-use crate::sorted::Sorted;
 use crate::state::{Discarded, Setup, State};
 use crate::sums::SampleSums;
 
@@ -196,14 +195,12 @@ fn read_state(input: &mut Reader<'_>) -> Result<State> {
         }
     }
     let n_prompts = state.setup.groups.prompts().len();
-    let mut samples = vec![Vec::new(); state.shelves.len()];
+    let mut samples = Vec::new();
     for _ in 0..input.length()? {
         let key = (input.prompt(n_prompts)?, input.small()?);
-        samples[shelf_of(key.0)].push((key, read_sums(input)?));
+        samples.push((key, read_sums(input)?));
     }
-    for (shelf, samples) in state.shelves.iter_mut().zip(samples) {
-        shelf.samples = Sorted::new(samples);
-    }
+    state.add_samples(samples);
     for counts in state.judged_by_position_mut() {
         *counts = input.list()?.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
     }

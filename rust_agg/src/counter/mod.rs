@@ -19,11 +19,12 @@ use std::sync::Arc;
 
 use crate::by_prompt::ByPrompt;
 use crate::cells::N_VERDICTS;
-use crate::chunk::{Bins, CHUNK, Chunk, N_CODES};
+use crate::chunk::{CHUNK, Chunk, N_CODES};
 use crate::error::Fault;
 use crate::parts::Part;
 use crate::plan::Plan;
 use crate::rows::{RoundColumns, TraceColumns, are_fine, first_fault};
+use crate::rules::{Bins, HISTOGRAMS};
 use crate::runs::KeyRun;
 use crate::state::Setup;
 use crate::sums::{N_CALIBRATION_BINS, SampleSums};
@@ -69,15 +70,11 @@ impl Counter {
     /// Counters at zero.
     #[must_use]
     pub fn new(setup: Arc<Setup>) -> Self {
-        let members = |index| setup.groups.members(index).iter();
-        let prompts = 0..u32::try_from(setup.groups.prompts().len()).unwrap_or(u32::MAX);
-        let groups = prompts.clone().map(|index| members(index).map(|member| member.group).collect());
         // Indices of counters have 32 bits, also where all positions have room.
         let largest = N_VERDICTS * (setup.layout.stride + (1 << 16));
-        let groups = Plan::new(groups, setup.groups.group_names().len(), u32::MAX as usize / largest - 1);
-        let counted = if setup.parts.has(Part::Units) { prompts.clone() } else { 0..0 };
-        let units = counted.map(|index| members(index).map(|member| member.unit).collect());
-        let units = Plan::new(units, setup.groups.unit_names().len(), usize::MAX);
+        let groups = Plan::of_groups(&setup.groups, u32::MAX as usize / largest - 1);
+        let has_units = setup.parts.has(Part::Units);
+        let units = if has_units { Plan::of_units(&setup.groups) } else { Plan::default() };
         let n_positions = if setup.parts.has(Part::Positions) { POSITIONS } else { 0 };
         let n_blocks = groups.targets().len();
         let size = N_VERDICTS * (setup.layout.stride + n_positions);
@@ -87,7 +84,7 @@ impl Counter {
             cells: vec![0; (n_blocks + 1) * size],
             codes: vec![[0; N_CODES]; n_blocks],
             unit_cells: vec![Vec::new(); units.targets().len()],
-            by_prompt: ByPrompt::new(prompts.len(), setup.n_placed_prompts()),
+            by_prompt: ByPrompt::new(setup.groups.prompts().len(), setup.n_placed_prompts()),
             calibration: [[0; N_CALIBRATION_BINS * N_VERDICTS]; 2],
             ratios: [0; N_CALIBRATION_BINS],
             n_rows: 0,
@@ -95,8 +92,9 @@ impl Counter {
             n_rounds: 0,
             n_rounds_unmapped: 0,
             pending: 0,
-            n_lists: [Part::P, Part::Q, Part::Difference, Part::LogRatio, Part::Joint, Part::Positions]
+            n_lists: HISTOGRAMS
                 .into_iter()
+                .chain([Part::Positions])
                 .filter(|part| setup.parts.has(*part))
                 .count(),
             runs: Vec::new(),

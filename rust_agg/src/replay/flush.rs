@@ -6,6 +6,7 @@ use super::marks::{N_CODES, N_JUDGED, N_UNIT_CELLS};
 use super::tally::{Plans, Tally};
 use crate::cells::{DISCARDED, N_VERDICTS};
 use crate::parts::Part;
+use crate::sorted::add_lists;
 use crate::state::State;
 use crate::sums::add_all;
 
@@ -30,9 +31,7 @@ impl Counts {
                 let counts = counts_by_position(&self.positions, block);
                 for group in groups {
                     for (verdict, counts) in counts.iter().enumerate() {
-                        let sums = &mut state.positions[*group as usize * N_VERDICTS + verdict];
-                        sums.resize(sums.len().max(counts.len()), 0);
-                        add_all(sums, counts);
+                        add_lists(&mut state.positions[*group as usize * N_VERDICTS + verdict], counts);
                     }
                 }
             }
@@ -40,11 +39,8 @@ impl Counts {
         self.positions.lists.fill(0);
         state.add_samples(std::mem::take(&mut self.samples));
         for (sums, counts) in state.judged_by_position_mut().zip(&mut self.prompt_positions) {
-            let counts = std::mem::take(counts);
-            sums.resize(sums.len().max(counts.len()), [0; N_JUDGED]);
-            for (sums, counts) in sums.iter_mut().zip(counts) {
-                add_all(sums, &counts.map(u64::from));
-            }
+            let counts: Vec<_> = counts.drain(..).map(|counts| counts.map(u64::from)).collect();
+            add_lists(sums, &counts);
         }
         for (at, bin) in state.calibration.iter_mut().enumerate() {
             for verdict in 0..N_JUDGED {

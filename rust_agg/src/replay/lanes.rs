@@ -227,3 +227,23 @@ impl Discards {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Lanes;
+
+    #[test]
+    fn a_cell_counts_beyond_its_bits() {
+        let n = 150_000;
+        let mut lanes = Lanes::new(3, 2);
+        let mut more = [[0; 16]; 2];
+        more[1][4] = 1;
+        for _ in 0..n {
+            lanes.add(1, &more);
+        }
+        assert_eq!(lanes.get(1, 20), n);
+        assert_eq!((lanes.get(1, 19), lanes.get(0, 20), lanes.get(2, 20)), (0, 0, 0));
+        lanes.clear();
+        assert_eq!(lanes.get(1, 20), 0);
+    }
+}

@@ -1,20 +1,17 @@
 //! What each row counts for, found once and used by every setting: bins, code, ratio, measures.
 //!
-//! The same rules as in [`crate::chunk`], whose rows come with a verdict of one setting; tests hold both to the same
-//! counts.
+//! By the rules of [`crate::rules`], as in [`crate::chunk`], whose rows come with a verdict of one setting.
 
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bins")]
 
-use crate::bins::{DifferenceBins, LogBins, ProbabilityBins, RatioBins, floor, round};
+use crate::bins::round;
 use crate::cells::{N_UNIT_BINS, N_UNIT_QUANTITIES, N_VERDICTS};
+use crate::chunk::CHUNK;
 use crate::parts::{Part, Parts};
+use crate::rules::{self, Bins, HISTOGRAMS};
 use crate::state::Setup;
-use crate::sums::{FIXED_ONE, N_RATIO_BINS};
+use crate::sums::FIXED_ONE;
 
-/// Rows that are binned at a time: they stay in the first-level cache.
-const STEP: usize = 512;
-/// Histograms by group whose cells a row can have.
-pub const LISTS: [Part; 5] = [Part::P, Part::Q, Part::Difference, Part::LogRatio, Part::Joint];
 /// Counters of one verdict in one unit.
 pub const N_UNIT_CELLS: usize = N_UNIT_QUANTITIES * N_UNIT_BINS;
 
@@ -23,11 +20,7 @@ pub struct Marker {
     parts: Parts,
     over_confident_ratio: f64,
     layout: crate::cells::Layout,
-    probability: ProbabilityBins,
-    difference: DifferenceBins,
-    joint: ProbabilityBins,
-    log: LogBins,
-    ratio: RatioBins,
+    bins: Bins,
     arch: pulp::Arch,
 }
 
@@ -76,38 +69,34 @@ pub struct Marks {
 
 #[derive(Debug)]
 struct Scratch {
-    start: [u32; STEP],
-    list: [u32; STEP],
-    row: [u32; STEP],
-    ratio: [f64; STEP],
+    start: [u32; CHUNK],
+    list: [u32; CHUNK],
+    row: [u32; CHUNK],
+    ratio: [f64; CHUNK],
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { start: [0; STEP], list: [0; STEP], row: [0; STEP], ratio: [0.0; STEP] }
+        Self { start: [0; CHUNK], list: [0; CHUNK], row: [0; CHUNK], ratio: [0.0; CHUNK] }
     }
 }
 
 impl Marker {
-    /// The fastest way that is exact, for each of the grids.
+    /// For what a state is to count.
     #[must_use]
     pub fn new(setup: &Setup) -> Self {
         Self {
             parts: setup.parts,
             over_confident_ratio: setup.over_confident_ratio,
             layout: setup.layout,
-            probability: ProbabilityBins::new(&setup.grids.probability),
-            difference: DifferenceBins::new(&setup.grids.difference),
-            joint: ProbabilityBins::new(&setup.grids.joint),
-            log: LogBins::new(),
-            ratio: RatioBins::new(N_RATIO_BINS),
+            bins: Bins::new(setup),
             arch: pulp::Arch::new(),
         }
     }
 
     /// Mark rows, in place of what `marks` holds.
     pub fn mark(&self, columns: &Columns<'_>, marks: &mut Marks) {
-        marks.width = LISTS.into_iter().filter(|part| self.parts.has(*part)).count();
+        marks.width = HISTOGRAMS.into_iter().filter(|part| self.parts.has(*part)).count();
         marks.cells.clear();
         marks.cells.resize(columns.p.len() * marks.width, 0);
         marks.codes.clear();
@@ -131,8 +120,8 @@ impl pulp::WithSimd for Mark<'_> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
         let n = self.columns.p.len();
-        for start in (0..n).step_by(STEP) {
-            let end = n.min(start + STEP);
+        for start in (0..n).step_by(CHUNK) {
+            let end = n.min(start + CHUNK);
             let part = self.columns.slice(start, end);
             self.marker.mark_step(&part, start, self.marks);
         }
@@ -158,21 +147,14 @@ impl Marker {
         let parts = self.parts;
         self.mark_cells(c, first, marks);
         if parts.any(&[Part::Surer, Part::Prompts]) {
-            marks.codes.extend(c.rows().map(|(p, q, verdict)| {
-                let (surer, over) = (u8::from(q > p), u8::from(q >= self.over_confident_ratio * p));
-                verdict + 2 * (surer + (surer & over))
-            }));
+            marks.codes.extend(
+                c.rows().map(|(p, q, verdict)| verdict + 2 * rules::surer(p, q, self.over_confident_ratio)),
+            );
         }
         if parts.has(Part::Units) {
-            // Scaling by 64 and by 32 is exact, so these are the bins of equal edges.
-            const BINS: u32 = N_UNIT_BINS as u32;
             marks.units.extend(c.rows().map(|(p, q, verdict)| {
                 let start = u32::from(verdict) * N_UNIT_CELLS as u32;
-                [
-                    start + (floor(p * 64.0) as u32).min(BINS - 1),
-                    start + BINS + (floor(q * 64.0) as u32).min(BINS - 1),
-                    start + 2 * BINS + ((floor((p - q) * 32.0) + 32) as u32).min(BINS - 1),
-                ]
+                rules::unit_cells(p, q).map(|cell| start + cell)
             }));
         }
         if c.fate.is_empty() || !parts.any(&[Part::Prompts, Part::Calibration]) {
@@ -180,12 +162,11 @@ impl Marker {
         }
         let ratios = &mut marks.scratch.ratio[..c.p.len()];
         for (ratio, (p, q, _)) in ratios.iter_mut().zip(c.rows()) {
-            let quotient = if q == 0.0 { 1.0 } else { p / q };
-            *ratio = if quotient > 1.0 { 1.0 } else { quotient };
+            *ratio = rules::min_ratio(p, q);
         }
         if parts.has(Part::Calibration) {
             marks.ratios.extend(ratios.iter().zip(c.fate).map(|(ratio, fate)| {
-                (2 * self.ratio.bin(*ratio) + u32::from(*fate), round(*ratio * FIXED_ONE))
+                (2 * self.bins.of_ratio(*ratio) + u32::from(*fate), round(*ratio * FIXED_ONE))
             }));
         }
         if parts.has(Part::Prompts) {
@@ -205,31 +186,13 @@ impl Marker {
         for (start, fate) in start.iter_mut().zip(c.fate) {
             *start = self.layout.stride as u32 & u32::from(*fate).wrapping_neg();
         }
-        let mut at = 0;
-        for part in LISTS {
-            if !self.parts.has(part) {
-                continue;
-            }
-            let layout = &self.layout;
-            match part {
-                Part::P => self.probability.fill(c.p, start, layout.p as u32, list),
-                Part::Q => self.probability.fill(c.q, start, layout.q as u32, list),
-                Part::Difference => self.difference.fill(c.p, c.q, start, layout.difference as u32, list),
-                Part::LogRatio => self.log.fill(c.p, c.q, start, layout.log_ratio as u32, list),
-                _ => {
-                    list.fill(0);
-                    self.joint.fill(c.p, list, 0, row);
-                    for (row, start) in row.iter_mut().zip(&*start) {
-                        *row = *row * layout.joint_bins as u32 + start;
-                    }
-                    self.joint.fill(c.q, row, layout.joint as u32, list);
-                }
-            }
+        let counted = HISTOGRAMS.into_iter().filter(|part| self.parts.has(*part));
+        for (at, part) in counted.enumerate() {
+            self.bins.fill(part, (c.p, c.q), start, &self.layout, row, list);
             let cells = marks.cells[first * marks.width..].chunks_exact_mut(marks.width);
             for (cells, cell) in cells.zip(&*list) {
                 cells[at] = *cell;
             }
-            at += 1;
         }
     }
 }

@@ -18,14 +18,7 @@ impl Plans {
     /// Prompts of the same groups share blocks.
     #[must_use]
     pub fn new(setup: &Setup) -> Self {
-        let prompts = 0..u32::try_from(setup.groups.prompts().len()).unwrap_or(u32::MAX);
-        let members = |index| setup.groups.members(index).iter();
-        let groups = prompts.clone().map(|index| members(index).map(|member| member.group).collect());
-        let units = prompts.clone().map(|index| members(index).map(|member| member.unit).collect());
-        Self {
-            groups: Plan::new(groups, setup.groups.group_names().len(), usize::MAX),
-            units: Plan::new(units, setup.groups.unit_names().len(), usize::MAX),
-        }
+        Self { groups: Plan::of_groups(&setup.groups, usize::MAX), units: Plan::of_units(&setup.groups) }
     }
 }
 

@@ -3,6 +3,8 @@
 mod checksums;
 mod damage;
 mod equal;
+#[path = "../../benches/support/random.rs"]
+mod random;
 mod read;
 mod rewrite;
 mod table;

@@ -7,6 +7,8 @@ use arrow_array::{ArrayRef, Float32Array, RecordBatch, UInt8Array, UInt16Array, 
 use arrow_schema::{DataType, Field, Schema};
 use proptest::prelude::*;
 
+use crate::random::Random;
+
 pub const NAMES: [&str; 11] =
     ["prompt", "sample", "round", "position", "offset", "token", "p", "q", "overlap", "entropy", "verdict"];
 /// Those that Parquet stores as floats.
@@ -36,15 +38,10 @@ pub fn shapes(rows: Range<usize>) -> impl Strategy<Value = Shape> {
     })
 }
 
-/// Numbers from a generator that needs no crate (`SplitMix64`).
+/// Numbers from a generator with this seed.
 pub fn numbers(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed;
-    move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
+    let mut random = Random(seed);
+    move || random.next()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
