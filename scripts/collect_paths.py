@@ -1,6 +1,5 @@
 """Collect one job's target paths, with the fate of the draft's proposal at each of their tokens."""
 
-import sys
 from pathlib import Path
 
 import typer
@@ -10,6 +9,7 @@ from specgap.errors import one_sentence
 from specgap.layout import find_job
 from specgap.prompts import load_prompts
 from specgap.trace.collect_paths import collect_paths_job
+from specgap.trace.progress import say
 
 
 def main(config: Path, pair: str, decoding: str, job: str) -> None:
@@ -22,7 +22,7 @@ def main(config: Path, pair: str, decoding: str, job: str) -> None:
         find_job(study, decoding, "", prompts.distinct, job),
         prompts.texts,
         results=Path(study.results),
-        log=lambda line: print(line, file=sys.stderr, flush=True),
+        log=say,
     )
 
 

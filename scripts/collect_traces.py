@@ -1,6 +1,5 @@
 """Trace one job's shards."""
 
-import sys
 from pathlib import Path
 
 import typer
@@ -10,6 +9,7 @@ from specgap.errors import one_sentence
 from specgap.layout import Cell, find_job
 from specgap.prompts import limited, load_prompts
 from specgap.trace.collect import collect_job
+from specgap.trace.progress import say
 
 
 def main(config: Path, pair: str, decoding: str, setting: str, job: str) -> None:
@@ -21,7 +21,7 @@ def main(config: Path, pair: str, decoding: str, setting: str, job: str) -> None
         find_job(study, decoding, setting, prompts.distinct, job),
         prompts.texts,
         results=Path(study.results),
-        log=lambda line: print(line, file=sys.stderr, flush=True),
+        log=say,
     )
 
 

@@ -16,13 +16,14 @@ from specgap.trace.done import read_done
 
 def main(config: Path, prompts: Path, done: Path, pair: str, decoding: str, states: list[Path]) -> None:
     study, known = load(config), read_prompts(prompts)
+    cost = cost_ratio(study, read_done(done).facts)
     for setting, state in zip(study.swept_settings_of(decoding), states, strict=True):
         write_swept_tables(
             Path(study.results) / "tables" / Cell(pair, decoding, setting.name).folder,
             state=load_state(state),
             prompts=known,
             mode=study.decodings[decoding].mode,
-            cost_ratio=cost_ratio(study, read_done(done).facts),
+            cost_ratio=cost,
         )
 
 

@@ -1,6 +1,5 @@
 """Time a setting's prompts with and without the draft, by turns on one device."""
 
-import sys
 from pathlib import Path
 
 import typer
@@ -10,6 +9,7 @@ from specgap.errors import one_sentence
 from specgap.layout import Cell
 from specgap.prompts import limited, load_prompts
 from specgap.trace.plain import time_speed_up
+from specgap.trace.progress import say
 
 
 def main(config: Path, pair: str, decoding: str, setting: str, plain: Path, assisted: Path) -> None:
@@ -20,7 +20,7 @@ def main(config: Path, pair: str, decoding: str, setting: str, plain: Path, assi
         limited(load_prompts(study), study.setting(setting).limit).texts,
         plain=plain,
         assisted=assisted,
-        log=lambda line: print(line, file=sys.stderr, flush=True),
+        log=say,
     )
 
 

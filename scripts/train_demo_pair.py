@@ -1,6 +1,5 @@
 """Train the embedded pair of models on the CPU."""
 
-import sys
 from pathlib import Path
 
 import typer
@@ -10,11 +9,12 @@ from specgap.errors import one_sentence
 from specgap.models import train_demo_pair
 from specgap.models.demo import SEED
 from specgap.prompts import load_prompts
+from specgap.trace.progress import say
 
 
 def main(prompts: str, target: Path, draft: Path) -> None:
     texts = load_prompts(Study.model_validate({"prompts": prompts})).texts
-    train_demo_pair(texts.values(), target, draft, seed=SEED, log=lambda line: print(line, file=sys.stderr))
+    train_demo_pair(texts.values(), target, draft, seed=SEED, log=say)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ Not timed: imports, compiling, loading the table where the source is `memory`. P
 import gc
 import importlib
 import json
-import resource
-import sys
 import time
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -20,6 +18,7 @@ import typer
 
 from benchmarks.aggregate import data
 from benchmarks.aggregate.work import COLUMNS, Files, Peer, Tables
+from specgap.memory import peak_resident
 
 
 class Source(StrEnum):
@@ -54,23 +53,13 @@ def measure(name: str, source: Source, files: Files, threads: int) -> Measuremen
     before, cpu_before = time.perf_counter(), time.process_time()
     counts = count()
     seconds, cpu_seconds = time.perf_counter() - before, time.process_time() - cpu_before
-    return Measurement(seconds, cpu_seconds, _peak_rss_mib(), int(counts.p.sum()), counts.digests())
+    return Measurement(seconds, cpu_seconds, peak_resident() / 2**20, int(counts.p.sum()), counts.digests())
 
 
 def _load(files: Files, *, whole: bool) -> Tables:
     if not whole:
         return Tables(data.load(files.traces, COLUMNS), None, files.groups)
     return Tables(data.load(files.traces, None), data.load(files.rounds, None), files.groups)
-
-
-def _peak_rss_mib() -> float:
-    # Not ru_maxrss where there is better: after a fork that still holds the parent's peak.
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
 
 
 def main(name: str, source: Source, threads: int, shards: int, folder: Path) -> None:

@@ -5,7 +5,6 @@ and encoding take, and the difference is what collecting takes.
 """
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -20,10 +19,12 @@ import torch
 import typer
 
 import rust_agg
+from benchmarks.aggregate.peers.rust_agg_ import PARTS
 from benchmarks.trace import positions
 from benchmarks.trace.study import ASSISTED, DECODING, LIMIT, PAIR, embedded, prompts_of
 from specgap.config import Study
 from specgap.layout import Cell, Job, plan_jobs
+from specgap.memory import peak_resident
 from specgap.prompts import PromptSet
 from specgap.replay import replay_states
 from specgap.schedules import schedule_of
@@ -92,7 +93,7 @@ def rate(folder: Path) -> dict[str, Any]:
             max_new_tokens=positions.MAX_NEW_TOKENS,
             eos=[],
             grids=positions.grids(),
-            parts=positions.PARTS,
+            parts=list(PARTS),
             threads=1,
         )
 
@@ -147,8 +148,7 @@ def main(case: Case) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         measured = CASES[case](Path(folder))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"case": case, **measured, "peak_rss_mib": round(peak, 1)}))
+    print(json.dumps({"case": case, **measured, "peak_rss_mib": round(peak_resident() / 2**20, 1)}))
 
 
 if __name__ == "__main__":

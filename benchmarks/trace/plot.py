@@ -7,8 +7,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-#: Okabe–Ito blue and orange, apart in lightness too.
-OURS, THEIRS = "#0072B2", "#E69F00"
+from benchmarks.aggregate.plot import COLOURS
 
 
 def draw(report: dict[str, Any], path: Path) -> None:
@@ -37,7 +36,12 @@ def draw(report: dict[str, Any], path: Path) -> None:
 def _bars(axis: Axes, values: dict[str, float], unit: str) -> None:
     names = list(values)[::-1]
     numbers = [values[name] for name in names]
-    axis.barh(names, numbers, color=[THEIRS if "assisted" in name else OURS for name in names], height=0.7)
+    axis.barh(
+        names,
+        numbers,
+        color=[COLOURS["peers" if "assisted" in name else "ours"] for name in names],
+        height=0.7,
+    )
     for place, number in enumerate(numbers):
         axis.text(number, place, f" {number:,.0f} {unit}", va="center", fontsize=9)
     axis.set_xscale("log")

@@ -7,15 +7,13 @@ import numpy as np
 import pyarrow as pa
 
 import rust_agg
+from benchmarks.aggregate.work import DIFFERENCE_EDGES, JOINT_EDGES, N_GROUPS, PROBABILITY_EDGES
 from specgap import files
 from specgap.schema import PATHS
 from specgap.trace.shards import write_parquet
 
 MAX_NEW_TOKENS = 64
 N_PROMPTS, N_SAMPLES = 5_000, 10
-N_GROUPS = 10
-#: Those that `benchmarks/aggregate` calls the work.
-PARTS = ["p", "q", "difference", "joint", "positions", "surer"]
 _VOCABULARY = 30_000
 _SEED = 20261124
 
@@ -67,8 +65,4 @@ def groups() -> rust_agg.Groups:
 
 def grids() -> rust_agg.Grids:
     """Return the bins of the aggregation benchmark."""
-    return rust_agg.Grids(
-        probability=[k / 100 for k in range(101)],
-        difference=[(2 * k - 100) / 100 for k in range(101)],
-        joint=[k / 50 for k in range(51)],
-    )
+    return rust_agg.Grids(PROBABILITY_EDGES, DIFFERENCE_EDGES, JOINT_EDGES)

@@ -50,7 +50,7 @@ def check_settings(study: "Study") -> None:
         _check_listed(f"decodings.{key}.settings", decoding.settings or [], names)
     _check_listed("figures.settings", study.figures.settings or [], names)
     for setting in study.settings:
-        _check_collector(setting, setting.collector or study.collector)
+        _check_collector(setting, study.collector_of(setting))
 
 
 def _check_listed(key: str, chosen: list[str], names: list[str]) -> None:

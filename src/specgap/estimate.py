@@ -5,8 +5,6 @@ until they fill a batch as the study will; the repeats have random draws of thei
 `assisted` collector run one prompt at a time and are scaled as they are.
 """
 
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +18,7 @@ import pyarrow.parquet as pq
 from specgap.config import Study
 from specgap.costs import Estimate, Part
 from specgap.layout import Cell, Job, Shard, path_cells, plan_jobs, stored_cells
+from specgap.memory import peak_resident
 from specgap.prompts import PromptSet, limited
 from specgap.settings import Setting
 from specgap.trace.shards import write_parquet
@@ -180,8 +179,7 @@ def _peak_memory(device: str) -> float:
 
     if device.startswith("cuda"):
         return float(torch.cuda.max_memory_allocated())
-    unit = 1 if sys.platform == "darwin" else 1024
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+    return float(peak_resident())
 
 
 def _silent(line: str) -> None:

@@ -9,10 +9,7 @@ from specgap.config import Study
 from specgap.layout import Cell, Job
 from specgap.prompts import PromptSet
 from specgap.schedules import tail_settings
-from specgap.settings import Setting
-
-#: What a setting says that can change a row.
-_SCHEDULE = {"schedule", "num_assistant_tokens", "confidence_threshold", "carry_state"}
+from specgap.settings import SCHEDULE_KEYS, Setting
 
 
 def trace_identity(study: Study, cell: Cell, job: Job, texts: Mapping[int, str]) -> str:
@@ -61,7 +58,7 @@ def _models(study: Study, pair: str) -> list[Any]:
 
 
 def _schedules(settings: Iterable[Setting]) -> list[dict[str, Any]]:
-    return [setting.model_dump(include=_SCHEDULE) for setting in settings]
+    return [setting.model_dump(include=set(SCHEDULE_KEYS)) for setting in settings]
 
 
 def _digest(*parts: Any) -> str:

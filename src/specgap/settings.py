@@ -99,6 +99,10 @@ def _or_a_list(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [number, {"type": "array", "items": number, "minItems": 1}]
 
 
+#: What a setting's rounds follow from, whatever its name and collector.
+SCHEDULE_KEYS = ("schedule", "num_assistant_tokens", "confidence_threshold", "carry_state")
+
+
 class Setting(Block):
     """A draft-length schedule with its numbers (transformers' `num_assistant_tokens_schedule` and so on)."""
 

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from tests.property.rust_agg_recount import Plan
+
 PATHS = pa.schema(
     [
         ("prompt", pa.uint64()),
@@ -44,6 +46,15 @@ EOS = 9
 #: Tokens that do not.
 WORDS = range(1, 9)
 NAN = float("nan")
+#: One group of prompts 1 and 2, in few bins.
+PLAN = Plan(
+    probability=[0, 0.5, 1],
+    difference=[-1, 0, 1],
+    joint=[0, 1],
+    group_names=["a"],
+    unit_names=["x"],
+    members=[(1, 0, 0), (2, 0, 0)],
+)
 
 Row = dict[str, Any]
 

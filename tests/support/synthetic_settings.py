@@ -19,7 +19,7 @@ from specgap.tables.counts import Counts
 from specgap.tables.cross_check import cross_check
 from specgap.tables.csv import write_table
 from specgap.tables.membership import groups_in
-from specgap.tables.names import schedule_of
+from specgap.tables.names import schedule_key
 from specgap.tables.orders import group_orders, order_effect
 from specgap.tables.schedule_state import schedule_state
 from specgap.tables.settings import Part, settings_histograms, settings_table
@@ -135,8 +135,8 @@ def write_over_settings(
     for name in settings:
         setting = setting_of(name)
         counts = fates.counts(setting, prompts.distinct)
-        compared = schedule_of(setting) not in schedules
-        schedules.add(schedule_of(setting))
+        compared = schedule_key(setting) not in schedules
+        schedules.add(schedule_key(setting))
         if compared:
             swept.append(Swept(setting, counts, has_drafted=discarded != "unknown"))
         collector = setting.collector or "replay"

@@ -10,17 +10,9 @@ import xxhash
 
 import rust_agg
 from rust_agg import Replay
-from tests.property.rust_agg_paths import EOS, NAN, TAILS, Written, as_paths, as_tails
-from tests.property.rust_agg_recount import Plan, rows_of
+from tests.property.rust_agg_paths import EOS, NAN, PLAN, TAILS, Written, as_paths, as_tails
+from tests.property.rust_agg_recount import rows_of
 
-PLAN = Plan(
-    probability=[0, 0.5, 1],
-    difference=[-1, 0, 1],
-    joint=[0, 1],
-    group_names=["a"],
-    unit_names=["x"],
-    members=[(1, 0, 0), (2, 0, 0)],
-)
 THREE = Replay("constant", 3)
 
 

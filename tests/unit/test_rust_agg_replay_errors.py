@@ -9,17 +9,8 @@ import pytest
 
 import rust_agg
 from rust_agg import Replay
-from tests.property.rust_agg_paths import EOS, NAN, Written, as_paths, as_tails
-from tests.property.rust_agg_recount import Plan
+from tests.property.rust_agg_paths import EOS, NAN, PLAN, Written, as_paths, as_tails
 
-PLAN = Plan(
-    probability=[0, 0.5, 1],
-    difference=[-1, 0, 1],
-    joint=[0, 1],
-    group_names=["a"],
-    unit_names=["x"],
-    members=[(1, 0, 0), (2, 0, 0)],
-)
 SIX = Replay("constant", 6)
 
 

@@ -16,7 +16,7 @@ from specgap.figures.groups import marked_names
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, FAINT, INK, MUTED
 from specgap.figures.text import shown
-from specgap.figures.zones import Zones, compared, draw_faint, draw_settings, fitting, left_out
+from specgap.figures.zones import Zones, compared, draw_rates, fitting, left_out
 
 _PANELS = {"block_efficiency": "emitted per target call", "modelled_speed_up": "modelled speed-up"}
 #: As `specgap.tables.best` names what the best is chosen among, with marker and colour.
@@ -92,16 +92,10 @@ def _sorted(best: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_curves(panels: Sequence[Axes], settings: pd.DataFrame, best: pd.DataFrame) -> None:
-    is_overall = settings["grouping"] == OVERALL
-    groups, overall = settings[~is_overall], settings[is_overall]
+    overall = settings[settings["grouping"] == OVERALL]
     zones = Zones.of(settings)
-    for axes, (column, label) in zip(panels, _PANELS.items(), strict=True):
-        for _, of in groups.groupby("group", sort=False):
-            draw_faint(axes, of, zones, column)
-        draw_settings(axes, overall, zones, column, width=1.2, size=4)
-        zones.set_axis(axes, inches=2.8)
-        axes.set_ylabel(label)
-        axes.set_title(" ")
+    draw_rates(panels, settings, zones, _PANELS, inches=2.8)
+    for axes, column in zip(panels, _PANELS, strict=True):
         if overall[column].isna().all():
             nothing(axes, _why(best) if column == "modelled_speed_up" else "nothing judged")
             axes.set_yticks([])

@@ -13,7 +13,7 @@ from specgap.figures.frame import Floats, legend, new_figure, nothing, padded, p
 from specgap.figures.groups import marked_names
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import FAINT, INK, MUTED
-from specgap.figures.zones import Zones, compared, draw_faint, draw_settings, left_out
+from specgap.figures.zones import Zones, compared, draw_faint, draw_rates, draw_settings, left_out
 
 _PANELS = {
     "block_efficiency": "emitted per target call",
@@ -48,7 +48,11 @@ def draw_schedule_sweep(tables: Tables, request: Request) -> Figure:
     heights = [_UPPER + _FEET, _ROW * rows + _FEET]
     drawn = new_figure(request, sum(heights), notes=notes, acceptance=names)
     grid = drawn.add_gridspec(2, 1, height_ratios=heights)
-    _draw_rates(panels_in(grid[0], 1, len(_PANELS)), overall, groups, zones)
+    upper = panels_in(grid[0], 1, len(_PANELS))
+    draw_rates(upper, table, zones, _PANELS, inches=1.75)
+    _say_missing(upper, overall)
+    _draw_theory(upper[0], overall, zones)
+    _explain(upper[0], overall, zones, has_groups=len(groups) > 0)
     panels = panels_in(grid[1], rows, columns)
     _draw_groups(panels[: len(names)], names, groups, overall, zones)
     for spare in panels[len(names) :]:
@@ -71,21 +75,12 @@ def _has_theory(rows: pd.DataFrame) -> bool:
     return bool(rows["block_efficiency_independent"].notna().any())
 
 
-def _draw_rates(panels: Sequence[Axes], overall: pd.DataFrame, groups: pd.DataFrame, zones: Zones) -> None:
-    for axes, (column, label) in zip(panels, _PANELS.items(), strict=True):
-        for _, of in groups.groupby("group", sort=False):
-            draw_faint(axes, of, zones, column)
-        draw_settings(axes, overall, zones, column, width=1.2, size=4)
-        zones.set_axis(axes, inches=1.75)
-        axes.set_ylabel(label)
+def _say_missing(panels: Sequence[Axes], overall: pd.DataFrame) -> None:
+    for axes, column in zip(panels, _PANELS, strict=True):
         if overall[column].isna().all():
             judged = overall["acceptance_rate"].notna().any()
             nothing(axes, "discarded tokens\nnot collected" if judged else "nothing judged")
             axes.set_yticks([])
-        # Room for the legend, which is wider than its panel.
-        axes.set_title(" ")
-    _draw_theory(panels[0], overall, zones)
-    _explain(panels[0], overall, zones, has_groups=len(groups) > 0)
 
 
 def _draw_theory(axes: Axes, rows: pd.DataFrame, zones: Zones) -> None:

@@ -4,6 +4,7 @@ A heuristic schedule has no γ of its own, so it stands in a zone of its own, by
 Thresholds are told apart by colour, line and marker; no setting needs an entry of a legend.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from specgap.config import OVERALL
 from specgap.figures.style import FAINT, INK, LINES, MUTED, Look, look
 
 #: Zones beside that of constant schedules: (schedule, carried) to what stands below them.
@@ -177,6 +179,22 @@ def draw_faint(axes: Axes, rows: pd.DataFrame, zones: Zones, column: str) -> Non
     constant, moving = zones.constant(rows, 0.0), zones.moving(rows, 0.0)
     axes.plot(constant["x"], constant[column], color=FAINT, linewidth=0.6, zorder=2)
     axes.plot(moving["x"], moving[column], "_", color=FAINT, markersize=4, zorder=2)
+
+
+def draw_rates(
+    panels: Sequence[Axes], table: pd.DataFrame, zones: Zones, columns: Mapping[str, str], *, inches: float
+) -> None:
+    """Draw a column of settings into each panel, by its label: all prompts, with the groups behind them."""
+    is_overall = table["grouping"] == OVERALL
+    groups, overall = table[~is_overall], table[is_overall]
+    for axes, (column, label) in zip(panels, columns.items(), strict=True):
+        for _, of in groups.groupby("group", sort=False):
+            draw_faint(axes, of, zones, column)
+        draw_settings(axes, overall, zones, column, width=1.2, size=4)
+        zones.set_axis(axes, inches=inches)
+        axes.set_ylabel(label)
+        # Room for the legend, which is wider than its panel.
+        axes.set_title(" ")
 
 
 def compared(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from specgap.config import OVERALL, Study
 from specgap.layout import table_file
-from specgap.settings import Setting
+from specgap.settings import SCHEDULE_KEYS, Setting
 
 #: Tables with a row per group, or more, written for every grouping.
 GROUP_TABLES = (
@@ -104,7 +105,7 @@ def cross_checks(study: Study, decoding: str) -> list[tuple[Setting, Setting]]:
     """Return each replayed setting with one of its schedule by real rounds (`heuristic-5-assisted`)."""
     replayed = study.replayed_settings_of(decoding)
     real = [setting for setting in study.settings_of(decoding) if setting not in replayed]
-    return [(one, other) for other in real for one in replayed if schedule_of(one) == schedule_of(other)]
+    return [(one, other) for other in real for one in replayed if schedule_key(one) == schedule_key(other)]
 
 
 def state_setting(study: Study, decoding: str) -> Setting | None:
@@ -126,14 +127,9 @@ def order_setting(study: Study, decoding: str) -> Setting | None:
     return fit[0] if fit and study.tails != "none" else None
 
 
-def schedule_of(setting: Setting) -> tuple[str, int, float, bool]:
-    """Return what a setting's rounds follow from, whatever its name and collector."""
-    return (
-        setting.schedule,
-        setting.num_assistant_tokens,
-        setting.confidence_threshold,
-        setting.carry_state,
-    )
+def schedule_key(setting: Setting) -> tuple[Any, ...]:
+    """Return the same for settings whose rounds have the same law."""
+    return tuple(getattr(setting, key) for key in SCHEDULE_KEYS)
 
 
 def prompts_table_names() -> list[str]:

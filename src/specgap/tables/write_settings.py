@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from specgap.tables.csv import write_table
 from specgap.tables.from_state import discarded_of, histogram_counts, of_grouping, prompt_counts
 from specgap.tables.histograms import histograms
 from specgap.tables.membership import Group, groups_in
-from specgap.tables.names import schedule_of
+from specgap.tables.names import schedule_key
 from specgap.tables.orders import GroupOrder, order_effect
 from specgap.tables.schedule_state import schedule_state
 from specgap.tables.settings import Part, settings_histograms, settings_table
@@ -147,10 +148,10 @@ def _main_groups(prompts: PromptSet) -> dict[str, list[Group]]:
 
 def _beside_others(cells: Sequence[SettingState], prompts: PromptSet) -> set[str]:
     """Return the settings that may be compared: traced on all prompts, and the first of their schedule."""
-    first: dict[tuple[str, int, float, bool], str] = {}
+    first: dict[tuple[Any, ...], str] = {}
     for cell in cells:
         if cell.prompts.distinct == prompts.distinct:
-            first.setdefault(schedule_of(cell.setting), cell.setting.name)
+            first.setdefault(schedule_key(cell.setting), cell.setting.name)
     return set(first.values())
 
 

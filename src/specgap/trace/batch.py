@@ -13,7 +13,8 @@ import torch
 
 from specgap.errors import TraceError
 from specgap.trace.draws import Array
-from specgap.trace.ragged import RaggedBatch, padded
+from specgap.trace.progress import Log
+from specgap.trace.ragged import RaggedBatch, keeps_fewer_logits, padded
 
 #: Config keys of attention that sees less than a mask shows it.
 _WINDOWS = ("sliding_window", "sliding_window_size", "attention_chunk_size")
@@ -22,7 +23,6 @@ _MASKED = ("sdpa", "eager")
 #: How far scores in a ragged batch may be from those of a text alone, relative to the largest.
 _NEAR, _NEAR_IN_16_BITS = 1e-4, 5e-2
 
-Log = Callable[[str], None]
 #: Told of progress: how many prompts are done with since the last time, and how many tokens were drawn.
 Told = Callable[[int, int], None]
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class EqualBatch:
         self._model, self.n_rows, self._cache = model, len(texts), None
         ids = padded(torch.tensor([list(text) for text in texts], dtype=torch.long))
         if ids.shape[1]:
-            fewer = "logits_to_keep" in inspect.signature(model.forward).parameters
+            fewer = keeps_fewer_logits(model)
             self._forward(ids, {"logits_to_keep": 1} if fewer else {})
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:

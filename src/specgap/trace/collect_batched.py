@@ -7,12 +7,12 @@ from pathlib import Path
 from specgap.config import Study
 from specgap.layout import Cell, Job, Shard
 from specgap.trace.assisted import quiet
-from specgap.trace.batch import Halving, Log
+from specgap.trace.batch import Halving
 from specgap.trace.batched import Batched
 from specgap.trace.jobs import Finished, Rows, finish_job, finished_shards, planned
 from specgap.trace.ledger import Columns, Recording, tabulate
 from specgap.trace.opening import Opened, identity_of, opened
-from specgap.trace.progress import Progress
+from specgap.trace.progress import Log, Progress
 
 
 def collect_batched_job(

@@ -7,11 +7,11 @@ from pathlib import Path
 from specgap.config import Study
 from specgap.layout import Cell, Job, Shard
 from specgap.trace.assisted import quiet
-from specgap.trace.batch import Halving, Log
+from specgap.trace.batch import Halving
 from specgap.trace.jobs import Finished, Rows, finish_job, finished_shards, planned
 from specgap.trace.opening import Opened, identity_of, opened
 from specgap.trace.paths import Paths
-from specgap.trace.progress import Progress
+from specgap.trace.progress import Log, Progress
 
 
 def collect_paths_job(

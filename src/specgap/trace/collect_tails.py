@@ -17,13 +17,13 @@ from specgap.layout import Cell, Job, Shard, done_file
 from specgap.schedules import tail_schedules
 from specgap.schema import Fate
 from specgap.trace.assisted import quiet
-from specgap.trace.batch import Halving, Log
+from specgap.trace.batch import Halving
 from specgap.trace.done import RecordedFile, shard_files, verified_files
 from specgap.trace.drafting import Rejections, TargetPath
 from specgap.trace.draws import Array
 from specgap.trace.jobs import Finished, Rows, finish_job, finished_shards, planned
 from specgap.trace.opening import Opened, identity_of, opened
-from specgap.trace.progress import Progress
+from specgap.trace.progress import Log, Progress
 from specgap.trace.tails import Tails
 
 

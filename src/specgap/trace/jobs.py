@@ -8,7 +8,7 @@ from pathlib import Path
 from specgap.layout import Job, Shard, done_file, shard_file
 from specgap.trace.done import write_done
 from specgap.trace.ledger import Columns
-from specgap.trace.progress import Progress
+from specgap.trace.progress import Log, Progress
 from specgap.trace.shards import (
     VERSIONED,
     Identity,
@@ -19,7 +19,6 @@ from specgap.trace.shards import (
     write_shard,
 )
 
-Log = Callable[[str], None]
 #: A shard's rows: kind to columns, in any number of parts.
 Rows = Mapping[str, Sequence[Columns]]
 #: A shard's name, fingerprint and sidecar.

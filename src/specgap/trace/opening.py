@@ -11,7 +11,7 @@ from specgap.config import Study
 from specgap.layout import Cell, Job
 from specgap.models import ReadyPair, check_prompts, ready_pair
 from specgap.trace.assisted import check_transformers, ignored_fields
-from specgap.trace.jobs import Log
+from specgap.trace.progress import Log
 from specgap.trace.shards import Identity
 
 

