@@ -51,6 +51,24 @@ def full(path: Path) -> Iterator[str]:
 
 def notices(checked: Study) -> list[str]:
     """Return what a user should know before the run: settings that the length limit makes the same run."""
+    return [*_without_effect(checked), *_same_runs(checked)]
+
+
+def _without_effect(checked: Study) -> Iterator[str]:
+    """Yield what is set and changes nothing, or takes more away than its name says."""
+    collectors = set(map(checked.collector_of, checked.settings))
+    if "tails" in checked.model_fields_set and "replay" not in collectors:
+        yield f"tails: {checked.tails} changes nothing, since no setting has collector replay"
+    elif checked.tails == "none":
+        yield (
+            "tails: none leaves draft_acceptance_rate, gamma_mean and the modelled speed-up of settings "
+            "without figures empty, and order_effect away"
+        )
+    if "batch" in checked.model_fields_set and collectors == {"assisted"}:
+        yield f"batch: {checked.batch} changes nothing, since assisted generation takes one prompt at a time"
+
+
+def _same_runs(checked: Study) -> list[str]:
     return [
         f"settings {', '.join(settings)} are the same run under decoding {decoding!r}, which drafts at most "
         f"{checked.decodings[decoding].max_new_tokens - 1} tokens a round; raise max_new_tokens"
