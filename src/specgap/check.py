@@ -26,7 +26,7 @@ def study(raw: Any, *, files: Sequence[str]) -> tuple[Study, PromptSet | None]:
     """
     for file in files:
         read_yaml(Path(file))  # refuses a key given twice, of which Snakemake keeps the last in silence
-    return _checked(parse(raw, source=" and ".join(files)))
+    return _checked(parse(raw, source=" and ".join(files) or "the config given to the module"))
 
 
 def full(path: Path) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _checked(parsed: Study) -> tuple[Study, PromptSet | None]:
     # A file that the user names has to be there, one that a rule fetches need not.
     readable = not prompt_sets.needs_fetch(parsed) or all(file.is_file() for file in files)
     prompts = prompt_sets.load_prompts(parsed) if readable else None
-    for pair in parsed.pairs.values():
+    for pair in () if parsed.bundled else parsed.pairs.values():
         for model in (pair.target, pair.draft):
             if not parsed.trains(model):
                 check_source(model)

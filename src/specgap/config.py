@@ -110,6 +110,9 @@ class Study(Block):
         2.0, ge=1, description="A token is over-confident where q ≥ ratio · p."
     )
     figures: FigureChoice = Field(default_factory=FigureChoice, description="What is drawn.")
+    bundled: bool = Field(
+        False, description="Set in the config of an unpacked bundle: counts are there, nothing is traced."
+    )
 
     @field_validator("device")
     @classmethod

@@ -50,8 +50,11 @@ class Sandbox:
 
     def snakemake(self, *arguments: str) -> Run:
         """Run Snakemake on the study; options come before targets, behind `--`."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml"]
-        return self.run(*command, *arguments)
+        return self.workflow("--configfile", "study.yaml", *arguments)
+
+    def workflow(self, *arguments: str) -> Run:
+        """Run Snakemake without saying which study."""
+        return self.run(sys.executable, "-m", "snakemake", "--cores", "2", *arguments)
 
     def dry_run(self, *targets: str) -> Run:
         return self.snakemake("--dry-run", "--", *targets)

@@ -4,7 +4,7 @@
 rule train_demo_pair:
     input:
         # A demonstration stays the same when its prompts are edited; only its absence trains it.
-        ancient("config/prompts/identities.tsv"),
+        ancient(sources("config/prompts/identities.tsv")),
     output:
         target=[f"<resources>/models/demo/target/{name}" for name in DEMO_FILES],
         draft=[f"<resources>/models/demo/draft/{name}" for name in DEMO_FILES],
@@ -18,4 +18,4 @@ rule train_demo_pair:
     message:
         "Training the demonstration pair"
     shell:
-        "python scripts/train_demo_pair.py {input:q} {params.folders:q}" " 2> >(tee {log:q} >&2)"
+        "specgap train_demo_pair.py {input:q} {params.folders:q}" " 2> >(tee {log:q} >&2)"

@@ -24,7 +24,7 @@ rule write_report:
     message:
         "Writing report, methods and references"
     shell:
-        "python scripts/write_report.py {params.config:q} {input.prompts:q} {input.done:q} 2> {log:q}"
+        "specgap write_report.py {params.config:q} {input.prompts:q} {input.done:q} 2> {log:q}"
 
 
 rule report:
