@@ -1,8 +1,8 @@
 """A study without its token records, as one file: enough to draw everything else again elsewhere.
 
-A bundle is a zip of the config, the prompts and the results, less shards. Unpacked, counts and the tables that
-need records stand where the workflow looks for them; what it makes from those stands aside, in `original/`,
-to be compared with.
+A bundle is a zip of the config, the prompts and the results, less shards. Unpacked, counts and the tables
+that need records stand where the workflow looks for them; what it makes from those stands aside, in
+`original/`, to be compared with.
 """
 
 import json
