@@ -61,7 +61,7 @@ rule environment:
     message:
         "Trying the environment of {wildcards.environment}"
     shell:
-        "python --version > {output:q} 2> {log:q}"
+        "(command -v python || true) > {output:q} 2> {log:q}"
 
 
 # What needs a network, fetched where there is one. It makes no file and so runs whenever it is asked for.
@@ -81,4 +81,4 @@ rule prefetch:
     message:
         "All that needs a network is here"
     shell:
-        "python --version > {log:q} 2>&1"
+        "(command -v python || true) > {log:q} 2>&1"
