@@ -17,7 +17,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
 
-.PHONY: figures bundle test quick check format schema docs bench-aggregate bench-trace lock clean
+.PHONY: figures bundle test test-conda quick check format schema docs bench-aggregate bench-trace lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html; FROM=bundle.zip: of a bundle
 ifdef FROM
@@ -35,10 +35,14 @@ bundle: .venv/.rust_agg ## results/bundle.zip: the embedded study without token 
 
 test: .venv/.rust_agg ## everything a reader may rely on
 	cargo test --locked --quiet --manifest-path rust_agg/Cargo.toml
-	pytest -n $(CORES) --dist loadfile
+	pytest -n $(CORES) --dist loadfile -m "not conda"
+
+test-conda: .venv/.rust_agg ## --use-conda through a stand-in for conda, in at most 10 minutes and 2 GB of disk
+	pytest -m conda --basetemp .venv/test-conda tests/conda
+	rm -rf .venv/test-conda
 
 quick: .venv/.rust_agg ## while editing
-	pytest -q -n $(CORES) --dist loadfile -m "not slow"
+	pytest -q -n $(CORES) --dist loadfile -m "not slow and not conda"
 
 check: .venv/.rust_agg ## formats, lints, types
 	ruff format --check .

@@ -11,6 +11,7 @@ from specgap.errors import ConfigError
 from specgap.files import write_text
 from specgap.models import check_prompts
 from specgap.models.folders import check_source
+from specgap.models.hub import pinned
 from specgap.prompts import PromptSet
 from specgap.validation import read_yaml
 
@@ -41,7 +42,8 @@ def full(path: Path) -> Iterator[str]:
     else:
         yield "prompts: the workflow will fetch them"
     longest = max(decoding.max_new_tokens for decoding in checked.decodings.values())
-    for name, pair in checked.pairs.items():
+    for name in checked.pairs:
+        pair = pinned(checked, name)
         if any(checked.trains(model) for model in (pair.target, pair.draft)):
             yield f"pair {name}: the workflow will train it"
         else:

@@ -27,6 +27,7 @@ from specgap.figures import plan as figure_plan
 from specgap.figures.spec import load_specs, specs_as_json
 from specgap.layout import ALL_SETTINGS, Cell, done_file, drawn_cells, path_cells, plan_parts
 from specgap.layout import stored_cells, traced_cells
+from specgap.models import hub
 from specgap.models.folders import folder_of
 from specgap.tables import names as table_names
 
@@ -105,7 +106,7 @@ def dataset_folder_files():
 
 
 def model_files(wildcards):
-    """Return the files of a pair that are on this disk or come from a rule; a hub model has none."""
+    """Return the files of a pair that are on this disk or come from a rule; of a hub model, its commit."""
     pair = STUDY.pairs[wildcards.pair]
     files = []
     for model in (pair.target, pair.draft):
@@ -113,6 +114,8 @@ def model_files(wildcards):
             files += [str(Path(model.source) / name) for name in DEMO_FILES]
         elif folder := folder_of(model):
             files += sorted(str(f) for f in folder.iterdir() if f.suffix in (".json", ".safetensors"))
+        else:
+            files.append(str(hub.record_file(Path(STUDY.resources_folder), model)))
     return files
 
 

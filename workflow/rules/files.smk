@@ -160,6 +160,15 @@ def speed_identity(wildcards):
     return [identity.trace_identity(STUDY, cell, job, texts) for job in jobs]
 
 
+def prompt_origin():
+    """Return what says which commit a dataset's rows are from; other prompts have none."""
+    return (
+        [str(prompt_sets.origin_file(Path(STUDY.resources_folder), STUDY.prompts))]
+        if STUDY.prompts.dataset
+        else []
+    )
+
+
 def model_runs(wildcards):
     """Return what says with which models, libraries and devices paths and real rounds were made."""
     real = [

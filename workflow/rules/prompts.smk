@@ -28,7 +28,8 @@ checkpoint fetch_dataset:
     input:
         dataset_folder_files(),
     output:
-        str(prompt_sets.dataset_file(Path(STUDY.resources_folder), STUDY.prompts)),
+        rows=str(prompt_sets.dataset_file(Path(STUDY.resources_folder), STUDY.prompts)),
+        origin=str(prompt_sets.origin_file(Path(STUDY.resources_folder), STUDY.prompts)),
     log:
         "<logs>/fetch_dataset.log",
     conda:
