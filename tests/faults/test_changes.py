@@ -111,7 +111,7 @@ def test_a_model_that_changes_while_a_job_runs_is_noticed(
             remake(study, server, step)
             assert {name: study.digests()[name] for name in wanted} == wanted
             count.equal += 1
-            event += 4
+            event += 10
     assert count.sentences
 
 

@@ -17,6 +17,8 @@ COLLECTORS = (
     "collect_tails",
 )
 MIB = 1 << 20
+#: Endings of native code that gets no memory: by a signal, or by the loader of the C library.
+NATIVE = (-signal.SIGABRT, -signal.SIGSEGV, 127)
 
 
 @pytest.mark.parametrize("step", COLLECTORS)
@@ -30,7 +32,7 @@ def test_a_collector_without_memory_ends_in_one_sentence_and_goes_on_when_it_has
         while (ending := server.run(study.order(step, memory=memory))).code != 0:
             count.injected += 1
             # Native code that cannot do without memory ends the process, as the kernel would.
-            if ending.code not in (-signal.SIGABRT, -signal.SIGSEGV):
+            if ending.code not in NATIVE:
                 assert ending.sentence
                 count.sentences += 1
             torn = [name for name, digest in study.digests().items() if wanted.get(name) != digest]

@@ -61,11 +61,8 @@ def missing(path: Path, other: Path) -> None:
 
 def foreign(path: Path, other: Path) -> None:
     shutil.copy(other, path)
-    sidecar = path.parent.parent / path.name
-    for name in (path, sidecar):
-        beside = other.with_suffix(".json")
-        if beside.exists():
-            shutil.copy(beside, name.with_suffix(".json"))
+    if other.with_suffix(".json").exists():  # only beside the first kind
+        shutil.copy(other.with_suffix(".json"), path.with_suffix(".json"))
 
 
 DAMAGE: dict[str, Callable[[Path, Path], None]] = {

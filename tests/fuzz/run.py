@@ -44,7 +44,7 @@ def main() -> None:
         print(f"fuzz: {target}: {tried[target]:,} inputs from seed {start}, {read[target]:,} readable")
     n_rust, code = _rust(60 * minutes * _RUST_SHARE)
     print(
-        f"fuzz: {minutes:g} minutes, {sum(tried.values()):,} inputs, {n_rust:,} cases a property of rust_agg, "
+        f"fuzz: {minutes:g} minutes, {sum(tried.values()):,} inputs, {n_rust:,} cases a Rust property, "
         f"failures: {len(failed) + (code != 0)}"
     )
     if failed:
