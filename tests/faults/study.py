@@ -80,6 +80,8 @@ class Study:
 
     def finished(self, step: str) -> set[str]:
         """Return the files of a step's shards that are whole: no later run may lose them."""
+        if not step.startswith("collect_"):
+            return set()  # records of replayed settings are made anew from paths, without a model
         made = {name for name in self.steps[step].made if (self.results / name).is_file()}
         sidecars = {name for name in made if name.endswith(".json") and "/s000-p" in name}
         # Of a shard with times, the sidecar beside the first kind is written last.

@@ -22,10 +22,11 @@ _NUMBERS = ("injected", "equal", "sentences", "kept", "lost", "partial")
 
 
 def table(counts: Mapping[str, Mapping[str, int]]) -> str:
-    """Return the table as Markdown, one row per fault of `FAULTS`."""
+    """Return the table as Markdown, one row per fault of `FAULTS`; a dash where none was counted."""
     rows = [_HEADINGS, ["---"] * 2 + ["---:"] * len(_NUMBERS)]
     for name, (fault, how) in FAULTS.items():
-        rows.append([fault, how, *(f"{counts[name][number]:,}" for number in _NUMBERS)])
+        known = counts.get(name)
+        rows.append([fault, how, *("–" if known is None else f"{known[n]:,}" for n in _NUMBERS)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from specgap.errors import ModelError
@@ -19,11 +20,14 @@ from specgap.settings import Model
 
 
 def revision_of(model: Model, config: Any) -> str:
-    """Return the commit of a hub model, taken from its loaded config, or the digest of a folder."""
+    """Return the commit of a hub model whose config was just loaded, or the digest of a folder.
+
+    transformers 5.23 no longer says it with the config; the hub's cache knows which one it gave.
+    """
     folder = folder_of(model)
     if folder is not None:
         return folder_revision(folder)
-    commit = getattr(config, "_commit_hash", None)
+    commit = getattr(config, "_commit_hash", None) or _cached_commit(model)
     if isinstance(commit, str):
         return commit
     raise ModelError(
@@ -90,6 +94,13 @@ def without_progress_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def _cached_commit(model: Model) -> str | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(model.source, "config.json", revision=model.revision)
+    return Path(found).parent.name if isinstance(found, str) else None
 
 
 def _read(model: Model, what: str, read: Callable[..., Any], options: dict[str, Any]) -> Any:
