@@ -23,7 +23,10 @@ FAULTS: dict[str, tuple[str, str]] = {
     "disk-full": ("disk full, in every writing step", "results on a tmpfs that takes 0, 1, 2, … more pages"),
     "read-only": ("results folder turned read-only, in every writing step", "tmpfs remounted read-only"),
     "memory": ("out of memory in the collectors", "limit on the address space (RLIMIT_AS), from little up"),
-    "device-memory": ("out of memory on the device", "the forward of a model raises for more than n rows"),
+    "device-memory": (
+        "out of memory on the device",
+        "some forwards of a model raise `torch.OutOfMemoryError`, or all",
+    ),
     "shard-truncated": ("shard cut short", "its last bytes taken away, each kind of shard"),
     "shard-flipped": ("shard with a flipped bit", "one bit at a random place, each kind of shard"),
     "shard-empty": ("empty shard", "the file has 0 bytes, each kind of shard"),

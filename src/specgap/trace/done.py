@@ -272,10 +272,5 @@ def _parsed(path: Path, content: Mapping[str, Any]) -> Done:
 
 def _file(known: Mapping[str, Any]) -> ShardFile:
     """Return what is recorded of a file; its path says which, so that no other folder is looked into."""
-    size, digest = known["bytes"], known["xxh3_128"]
-    return ShardFile(
-        path=str(known["path"]),
-        rows=int(known["rows"]),
-        bytes=None if size is None else int(size),
-        xxh3_128=None if digest is None else str(digest),
-    )
+    # Length and digest are held to what they must be where the file is looked for.
+    return ShardFile(str(known["path"]), int(known["rows"]), known["bytes"], known["xxh3_128"])
