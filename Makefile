@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+SOAK_MINUTES ?= 30
+FUZZ_MINUTES ?= 10
 UV_VERSION := 0.13.9
 
 UV := .venv/bootstrap/bin/uv
@@ -16,8 +18,11 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
+# Tests with a target of their own.
+APART := conda or faults
 
-.PHONY: figures bundle test test-conda quick check format schema docs bench-aggregate bench-trace lock clean
+.PHONY: figures bundle test test-faults reliability soak fuzz audit quick check format schema docs \
+	bench-aggregate bench-trace lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html; FROM=bundle.zip: of a bundle
 ifdef FROM
@@ -35,14 +40,29 @@ bundle: .venv/.rust_agg ## results/bundle.zip: the embedded study without token 
 
 test: .venv/.rust_agg ## everything a reader may rely on
 	cargo test --locked --quiet --manifest-path rust_agg/Cargo.toml
-	pytest -n $(CORES) --dist loadfile -m "not conda"
+	pytest -n $(CORES) --dist loadfile -m "not ($(APART))"
 
 test-conda: .venv/.rust_agg ## --use-conda through a stand-in for conda, in at most 10 minutes and 2 GB of disk
 	pytest -m conda --basetemp .venv/test-conda tests/conda
 	rm -rf .venv/test-conda
 
+test-faults: .venv/.rust_agg ## kills, full disks, damaged shards: docs/reliability.md; needs root for its tmpfs
+	pytest -n 2 --dist loadfile -m faults tests/faults
+
+reliability: test-faults ## the table of docs/reliability.md, counted anew
+	python -m tests.faults.table
+
+soak: .venv/.rust_agg ## small studies in a loop, killed at random; SOAK_MINUTES=30
+	python -m tests.faults.soak $(SOAK_MINUTES)
+
+fuzz: .venv/.rust_agg ## readers of untrusted files, for FUZZ_MINUTES=10
+	python -m tests.fuzz.run $(FUZZ_MINUTES)
+
+audit: .venv/.ready ## known holes in what specgap is built on, where their databases can be had
+	@bash scripts/audit.sh
+
 quick: .venv/.rust_agg ## while editing
-	pytest -q -n $(CORES) --dist loadfile -m "not slow and not conda"
+	pytest -q -n $(CORES) --dist loadfile -m "not (slow or $(APART))"
 
 check: .venv/.rust_agg ## formats, lints, types
 	ruff format --check .

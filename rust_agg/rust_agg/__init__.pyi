@@ -13,7 +13,8 @@ these are added exactly, and the sum is given as the nearest float64.
 
 Errors: ValueError for arguments that cannot be used, DataError (a ValueError) for data that break the
 contract, StateError (a ValueError) for states that do not fit, OSError and its subclasses where the
-operating system refuses a file, TypeError for objects of another kind. Each says what was found and what was
+operating system refuses a file, MemoryError where it gives too few threads, TypeError for objects of another
+kind. Each says what was found and what was
 wanted.
 """
 

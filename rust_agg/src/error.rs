@@ -28,6 +28,14 @@ pub enum Error {
         /// What it said.
         source: io::Error,
     },
+    /// The system gives no more threads: processes or address space are limited.
+    #[error("{threads} threads cannot be started: {source}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What it said.
+        source: io::Error,
+    },
     /// The caller asked to stop (Ctrl-C, or a progress callback that raised).
     #[error("interrupted")]
     Interrupted,

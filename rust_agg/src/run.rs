@@ -77,7 +77,7 @@ pub fn fold(
             let go_on = tick(work.done.load(Ordering::Relaxed), total);
             work.stop.fetch_or(!go_on, Ordering::Relaxed);
         },
-    );
+    )?;
     if work.stop.load(Ordering::Relaxed) {
         return Err(Error::Interrupted);
     }
@@ -104,22 +104,36 @@ impl Drop for Meeting<'_> {
     }
 }
 
-/// Run `worker` on `threads` threads while the calling thread calls `tick`.
-pub fn watched(threads: usize, worker: impl Fn() + Sync, mut tick: impl FnMut()) {
+/// Run `worker` on `threads` threads while the calling thread calls `tick`: on all of them or, where the system does not
+/// give as many, on none, since workers wait for each other.
+///
+/// # Errors
+/// [`Error::Threads`].
+pub fn watched(threads: usize, worker: impl Fn() + Sync, mut tick: impl FnMut()) -> Result<()> {
+    let (gate, all_there) = (Mutex::new(()), AtomicBool::new(true));
     thread::scope(|scope| {
+        let closed = lock(&gate);
         let (alive, ended) = channel::<()>();
         for _ in 0..threads {
-            let (alive, worker) = (alive.clone(), &worker);
-            scope.spawn(move || {
-                worker();
+            let (alive, worker, gate, all_there) = (alive.clone(), &worker, &gate, &all_there);
+            let work = move || {
+                drop(lock(gate));
+                if all_there.load(Ordering::Relaxed) {
+                    worker();
+                }
                 drop(alive);
-            });
+            };
+            if let Err(source) = thread::Builder::new().spawn_scoped(scope, work) {
+                all_there.store(false, Ordering::Relaxed);
+                return Err(Error::Threads { threads, source });
+            }
         }
-        drop(alive);
+        drop((alive, closed));
         while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             tick();
         }
-    });
+        Ok(())
+    })
 }
 
 /// What a mutex guards, also where a thread that had it panicked.

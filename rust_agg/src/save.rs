@@ -175,7 +175,12 @@ fn read_setup(input: &mut Reader<'_>) -> Result<Setup> {
 }
 
 fn read_state(input: &mut Reader<'_>) -> Result<State> {
-    let mut state = State::empty(Arc::new(read_setup(input)?));
+    let setup = read_setup(input)?;
+    // Each cell takes a byte at least: no memory for more than the file can hold.
+    if State::n_cells(&setup).is_none_or(|cells| cells > input.0.len()) {
+        return Err(ended());
+    }
+    let mut state = State::empty(Arc::new(setup));
     let discarded: usize = input.small()?;
     state.discarded = *Discarded::ALL.get(discarded).ok_or_else(too_large)?;
     state.n_rows = input.number()?;

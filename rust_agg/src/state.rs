@@ -120,6 +120,12 @@ pub struct State {
 }
 
 impl State {
+    /// How many cells a state of this setup has; `None` where that is no number.
+    #[must_use]
+    pub fn n_cells(setup: &Setup) -> Option<usize> {
+        (setup.groups.group_names().len() * N_VERDICTS).checked_mul(setup.layout.stride)
+    }
+
     /// A state that has counted nothing.
     #[must_use]
     pub fn empty(setup: Arc<Setup>) -> Self {

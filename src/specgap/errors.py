@@ -3,12 +3,21 @@
 Every message is one sentence naming the file, the key, the value found and the value wanted.
 """
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 #: Exit code of every script that refuses its input.
 BAD_INPUT = 2
+#: Reasons why a disk takes no file, which a user can mend.
+NOT_WRITABLE = {
+    getattr(errno, f"E{name}")
+    for name in ("ACCES", "DQUOT", "FBIG", "IO", "ISDIR", "NAMETOOLONG", "NOSPC", "NOTDIR", "PERM", "ROFS")
+}
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
 
 class SpecgapError(Exception):
@@ -35,9 +44,13 @@ class TableError(SpecgapError):
     """A table that lacks what is asked of it."""
 
 
+class FileError(SpecgapError):
+    """A disk that is full, read-only, or somebody else's."""
+
+
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Turn a `SpecgapError` into one line on stderr and exit code 2.
+    """Turn a `SpecgapError` into one line on stderr and exit code 2; so too a full disk and no memory.
 
     >>> with one_sentence():
     ...     pass
@@ -45,5 +58,36 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except SpecgapError as error:
-        print(f"specgap: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(BAD_INPUT) from error
+        _end(str(error), error)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        said = f" ({str(error).splitlines()[0][:200]})" if str(error) else ""
+        _end(f"memory ran out{said}; wanted more of it, or a smaller batch", error)
+    except OSError as error:
+        if error.filename is None or error.errno is None:
+            raise
+        if error.errno in NOT_WRITABLE:
+            _end(not_writable(error.filename, error), error)
+        _end(f"{error.filename}: {error.strerror}; wanted a file that can be read and written", error)
+
+
+def not_writable(path: object, error: OSError) -> str:
+    """Return the sentence for a file that a disk does not take."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return f"{path} cannot be written ({reason}); wanted a disk with room and the right to write there"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that a device, or this machine, has no memory left.
+
+    torch's own is known by its name, since only trace code imports torch; for the CPU it has none.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+def _end(sentence: str, error: BaseException) -> NoReturn:
+    print(f"specgap: {' '.join(sentence.split())}", file=sys.stderr)
+    raise SystemExit(BAD_INPUT) from error

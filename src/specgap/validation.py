@@ -86,7 +86,9 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
         location.pop()
     key = ".".join(str(part) for part in location) or "the config"
     if first["type"] == "extra_forbidden":
-        return f"unknown key {key!r}{_nearest(model, location)}"
+        # The key itself is a user's, brackets and all.
+        unknown = [*(part for part in location if part is not first["loc"][-1]), first["loc"][-1]]
+        return f"unknown key {_shown('.'.join(map(str, unknown)))}{_nearest(model, unknown)}"
     if first["type"] == "missing":
         return f"{key} is missing; wanted it to be set"
     if first["type"] == "value_error":

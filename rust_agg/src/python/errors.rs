@@ -1,6 +1,6 @@
 //! One exception for each kind of error.
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::error::{Error, Place};
@@ -41,6 +41,7 @@ impl From<Error> for PyErr {
                 }
                 None => PyOSError::new_err(message),
             },
+            Error::Threads { .. } => PyMemoryError::new_err(message),
             Error::Interrupted => PyKeyboardInterrupt::new_err(message),
         }
     }

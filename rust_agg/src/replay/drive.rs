@@ -129,7 +129,7 @@ pub fn drive<W>(
             let go_on = tick(drive.done.load(Ordering::Relaxed), pieces.rows());
             drive.stop.fetch_or(!go_on, Ordering::Relaxed);
         },
-    );
+    )?;
     if drive.stop.load(Ordering::Relaxed) {
         return Err(Error::Interrupted);
     }

@@ -199,7 +199,7 @@ fn open_all(
     };
     watched(threads.min(files.len()), open_some, || {
         stop.fetch_or(!tick(0, None), Ordering::Relaxed);
-    });
+    })?;
     if stop.load(Ordering::Relaxed) {
         return Err(Error::Interrupted);
     }

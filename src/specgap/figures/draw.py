@@ -21,7 +21,7 @@ from specgap.figures.registry import Request, function_of
 from specgap.figures.save import save
 from specgap.figures.spec import Spec
 from specgap.figures.style import paper_style
-from specgap.files import sha256, write_text
+from specgap.files import read_json, sha256, writable, write_text
 from specgap.tables.csv import read_table
 
 _SIDECAR = ".fingerprints.json"
@@ -116,15 +116,27 @@ def _draw_files(
     entry: dict[str, Any], spec: Spec, group: str | None, folder: Path, tables_folder: Path, facts: CellFacts
 ) -> None:
     made = draw(spec, group, tables_folder=tables_folder, facts=facts)
+    # Forgotten first: a process that is killed between two files must not leave one that counts as drawn.
+    _note(folder, entry["stem"], None)
     save(made, folder / entry["png"], folder / entry["pdf"], title=entry["title"], alt=entry["alt"])
+    _note(folder, entry["stem"], entry["fingerprint"])
+
+
+def _note(folder: Path, stem: str, fingerprint: str | None) -> None:
+    """Note with what a figure was drawn; None: that it is not drawn."""
     with _locked(folder):
-        known = {**_fingerprints(folder), entry["stem"]: entry["fingerprint"]}
+        known = _fingerprints(folder)
+        if known.get(stem) == fingerprint:
+            return
+        known.pop(stem, None)
+        if fingerprint is not None:
+            known[stem] = fingerprint
         write_text(folder / _SIDECAR, json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 def _fingerprints(folder: Path) -> dict[str, str]:
     try:
-        known = json.loads((folder / _SIDECAR).read_text(encoding="utf-8"))
+        known = read_json(folder / _SIDECAR)
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
@@ -133,7 +145,11 @@ def _fingerprints(folder: Path) -> dict[str, str]:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder's sidecar alone: several processes may each draw one figure of a cell."""
-    with (folder / ".fingerprints.lock").open("w") as lock:
+    path = folder / ".fingerprints.lock"
+    with writable(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

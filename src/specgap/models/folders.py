@@ -63,8 +63,20 @@ def weights_format(model: Model) -> str:
 
 def folder_revision(folder: Path) -> str:
     """Return `sha256:` and a digest over names and contents of config, tokenizer and weights."""
-    files = {file.name: file for pattern in _DECIDING for file in folder.glob(pattern) if file.is_file()}
     digest = hashlib.sha256()
-    for name in sorted(files):
-        digest.update(f"{name}\0{sha256(files[name])}\n".encode())
+    for name, file in _deciding(folder).items():
+        digest.update(f"{name}\0{sha256(file)}\n".encode())
     return f"sha256:{digest.hexdigest()}"
+
+
+def folder_stamp(model: Model) -> tuple[tuple[str, int, int, int], ...]:
+    """Return name, inode, length and time of each file that decides a folder's behaviour; () for a hub id."""
+    folder = folder_of(model)
+    files = {} if folder is None else _deciding(folder)
+    found = ((name, file.stat()) for name, file in files.items())
+    return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found)
+
+
+def _deciding(folder: Path) -> dict[str, Path]:
+    files = {file.name: file for pattern in _DECIDING for file in folder.glob(pattern) if file.is_file()}
+    return dict(sorted(files.items()))

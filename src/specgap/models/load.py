@@ -9,13 +9,15 @@ from typing import Any
 from specgap.errors import ModelError
 from specgap.models.device import choose_device, device_name
 from specgap.models.encoding import encode
-from specgap.models.folders import weights_format
+from specgap.models.folders import folder_stamp, weights_format
 from specgap.models.source import open_config, open_tokenizer, open_weights, revision_of
 from specgap.models.vocabulary import check_vocabularies, cut_head, head_rows, shared_size
 from specgap.settings import Model, Pair, PromptFormat
 
 #: Context length of a model that states none (ALiBi, state-space models).
 UNLIMITED = 2**31 - 1
+#: What a model's folder is known by, at the cost of a look: `folders.folder_stamp`.
+Stamp = tuple[tuple[str, int, int, int], ...]
 _LENGTH_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 
 
@@ -30,6 +32,16 @@ class ReadyPair:
     context_length: int  # in tokens, the smaller of the two
     eos_token_ids: tuple[int, ...]  # the target's; empty where it has none
     facts: dict[str, Any] = field(default_factory=dict)  # JSON values
+    stamps: tuple[tuple[Model, Stamp], ...] = ()  # what its folders were when it was loaded
+
+    def check_unchanged(self) -> None:
+        """Raise `ModelError` where a folder has changed since it was loaded: its digest would not be true."""
+        for model, stamp in self.stamps:
+            if _stamp_of(model) != stamp:
+                raise ModelError(
+                    f"model folder {model.source} has changed while it was in use; "
+                    "wanted it left alone until the job has ended, so run it again"
+                )
 
 
 @dataclass(frozen=True)
@@ -90,9 +102,11 @@ def ready_pair(pair: Pair, *, device: str, gpu_given: bool) -> ReadyPair:
     opened = _open(pair)
     models: list[Any] = []
     facts: dict[str, Any] = {}
+    stamps: list[tuple[Model, Stamp]] = []
     for role, model, config in zip(
         ("target", "draft"), (pair.target, pair.draft), opened.configs, strict=True
     ):
+        stamps.append((model, _stamp_of(model)))
         loaded, facts[role] = _load(model, config, size=opened.vocabulary_size, device=chosen)
         models.append(loaded)
     target, draft = models
@@ -105,9 +119,10 @@ def ready_pair(pair: Pair, *, device: str, gpu_given: bool) -> ReadyPair:
         "device_name": device_name(chosen),
         **_versions(),
     }
-    return ReadyPair(
-        target, draft, opened.tokenizer, opened.vocabulary_size, opened.context_length, eos, facts
-    )
+    size, length = opened.vocabulary_size, opened.context_length
+    ready = ReadyPair(target, draft, opened.tokenizer, size, length, eos, facts, tuple(stamps))
+    ready.check_unchanged()
+    return ready
 
 
 def _open(pair: Pair) -> _Opened:
@@ -141,6 +156,13 @@ def _load(model: Model, config: Any, *, size: int, device: str) -> tuple[Any, di
         "allow_pickle": model.allow_pickle,
         "model_kwargs": dict(model.model_kwargs),
     }
+
+
+def _stamp_of(model: Model) -> Stamp:
+    try:
+        return folder_stamp(model)
+    except OSError:  # a file that goes while it is looked at
+        return ()
 
 
 def _eos_token_ids(target: Any) -> tuple[int, ...]:

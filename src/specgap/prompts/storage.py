@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specgap.errors import TableError
-from specgap.files import written_whole
+from specgap.files import check_footer, written_whole
 from specgap.prompts.promptset import PromptSet, Row
 
 if TYPE_CHECKING:
@@ -56,20 +56,27 @@ def read_prompts(path: Path) -> PromptSet:
     import pyarrow.parquet as pq
 
     try:
+        check_footer(path)
         table = pq.read_table(path, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise TableError(f"{path} cannot be read ({reason}); wanted the prompts of a study") from error
-    facts = _facts(table, path)
-    groupings = tuple(facts["groupings"])
-    return PromptSet(
-        rows=tuple(_row(row, groupings) for row in table.to_pylist()),
-        groupings=groupings,
-        unit=facts["unit"],
-        block=facts["block"],
-        notices=tuple(facts["notices"]),
-        pilot=facts["pilot"],
-    )
+    try:
+        facts = _facts(table, path)
+        groupings = tuple(facts["groupings"])
+        return PromptSet(
+            rows=tuple(_row(row, groupings) for row in table.to_pylist()),
+            groupings=groupings,
+            unit=facts["unit"],
+            block=facts["block"],
+            notices=tuple(facts["notices"]),
+            pilot=facts["pilot"],
+        )
+    # UTF-8 that is none is a ValueError.
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise TableError(
+            f"{path} does not hold the prompts of a study; wanted a file that specgap wrote"
+        ) from error
 
 
 def _groups_field(grouping: str) -> "pa.Field":

@@ -6,13 +6,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from specgap.errors import TableError
+from specgap.files import check_footer
 from specgap.schema import VOCABULARY
 
 
 def read_vocabulary(path: Path) -> dict[int, str]:
     """Return token id → readable text from `results/vocabularies/{pair}.parquet`."""
     try:
+        check_footer(path)
         table = pq.read_table(path, schema=VOCABULARY)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise TableError(f"vocabulary {path} cannot be read ({error}); wanted it written anew") from error
     return dict(zip(table["token"].to_pylist(), table["text"].to_pylist(), strict=True))

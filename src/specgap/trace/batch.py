@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from specgap.errors import TraceError
+from specgap.errors import TraceError, is_out_of_memory
 from specgap.trace.draws import Array
 from specgap.trace.progress import Log
 from specgap.trace.ragged import RaggedBatch, keeps_fewer_logits, padded
@@ -102,9 +102,9 @@ def takes_ragged(model: Any, longest: int) -> bool:
     texts = [[(7 * i + 3 * length + 1) % config.vocab_size for i in range(length)] for length in lengths]
     try:
         together = _last_scores(model, texts)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception:  # whatever a model says to a cache that is not its own, it goes without
+    except Exception as error:  # whatever a model says to a cache that is not its own, it goes without
+        if is_out_of_memory(error):
+            raise
         return False
     alone = torch.cat([model(torch.tensor([text], device=model.device)).logits[:, -1] for text in texts])
     near = _NEAR_IN_16_BITS if alone.element_size() == 2 else _NEAR
@@ -147,7 +147,9 @@ class Halving:
         while True:
             try:
                 return make(self.at_once)
-            except torch.OutOfMemoryError as error:
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 if self.at_once == 1:
                     raise TraceError(
                         "the device ran out of memory with one row at a time; wanted a smaller pair, "

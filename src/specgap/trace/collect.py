@@ -82,6 +82,7 @@ class _Tracer:
             for kind, columns in tables.items():
                 rows[kind].append(columns)
             self.progress.add(n_tokens=len(recording.ids))
+        self.pair.check_unchanged()
         return rows, gamma
 
 

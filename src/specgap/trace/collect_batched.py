@@ -56,6 +56,7 @@ class _Maker:
                 recordings[prompt] = recording
 
         self._halving(collect)
+        self._found.pair.check_unchanged()
         rows: dict[str, list[Columns]] = {"traces": [], "rounds": []}
         for prompt in shard.prompts:
             for kind, columns in self._tabulated(prompt, shard.sample, recordings[prompt]).items():

@@ -51,7 +51,9 @@ class _Maker:
             )
             return {"paths": [columns]}
 
-        return self._halving(collect)
+        rows = self._halving(collect)
+        self._found.pair.check_unchanged()
+        return rows
 
     @cached_property
     def _paths(self) -> Paths:

@@ -139,7 +139,9 @@ class _Maker:
             )
             return {"tails": [columns]}
 
-        return self._halving(collect)
+        rows = self._halving(collect)
+        self._found.pair.check_unchanged()
+        return rows
 
     def _known(self, table: pa.Table) -> list[TargetPath]:
         starts = np.flatnonzero(np.asarray(table["offset"]) == 0)

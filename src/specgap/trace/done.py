@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from specgap.errors import TraceError
-from specgap.files import write_text
+from specgap.files import check_footer, read_json, write_text
 from specgap.layout import Cell, done_file, shard_file
 from specgap.schema import SCHEMA_VERSION, SHARD_KINDS
 from specgap.trace.shards import (
@@ -19,6 +20,7 @@ from specgap.trace.shards import (
     TIMED,
     Identity,
     Sidecar,
+    deciding,
     problem_with,
     read_sidecar,
     readable,
@@ -106,7 +108,7 @@ def write_done(
 def read_done(path: Path) -> Done:
     """Read a done file; raise `TraceError` where it is missing, damaged, foreign or of another schema."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except OSError as error:
         raise TraceError(f"{path} cannot be read ({error.strerror}); wanted a finished trace job") from error
     except ValueError as error:
@@ -116,10 +118,9 @@ def read_done(path: Path) -> Done:
     if not isinstance(content, Mapping) or any(key not in content for key in _KEYS):
         raise TraceError(f"{path} is not the done file of a trace job; wanted one, so trace again")
     if content.get("schema_version") != SCHEMA_VERSION:
-        names = ", ".join(str(shard["name"]) for shard in content["shards"])
         raise TraceError(
-            f"{path} with shards {names} is of schema version {content.get('schema_version')}; "
-            f"wanted {SCHEMA_VERSION}, so trace again"
+            f"{path} with shards {_names(content)} is of schema version "
+            f"{content.get('schema_version')!r:.20}; wanted {SCHEMA_VERSION}, so trace again"
         )
     done = _parsed(path, content)
     folder = path.absolute().parent.as_posix()
@@ -144,14 +145,13 @@ class RecordedFile:
 def shard_files(results: Path, done_paths: Iterable[Path], kind: str) -> list[RecordedFile]:
     """Return the files of a kind that these jobs have computed, in order, none of them opened.
 
-    Presence, schema version and fingerprint are checked; length and digest are left to the reader, who
-    checks them before it parses a footer. Raises `TraceError` that names the shard.
+    Presence, schema version, fingerprint and that all jobs had the same models are checked; length and digest
+    are left to the reader, who checks them before it parses a footer. Raises `TraceError` that names the
+    shard.
     """
-    return [
-        _recorded(results, done.cell, shard, kind)
-        for done in map(read_done, done_paths)
-        for shard in done.shards
-    ]
+    found = {path: read_done(path) for path in done_paths}
+    _check_models(found)
+    return [_recorded(results, done.cell, shard, kind) for done in found.values() for shard in done.shards]
 
 
 def verified_files(results: Path, done_paths: Iterable[Path], kind: str) -> list[Path]:
@@ -166,6 +166,20 @@ def verified_files(results: Path, done_paths: Iterable[Path], kind: str) -> list
             raise TraceError(f"shard {file.path} {problem}: it is damaged or of another run, so trace again")
         _check_footer(file, kind)
     return [file.path for file in files]
+
+
+def _check_models(found: Mapping[Path, Done]) -> None:
+    """Refuse jobs of one cell between which a model has changed: added up, they would be nobody's rates."""
+    first = next(iter(found), None)
+    for path, done in found.items():
+        assert first is not None
+        for role in ("target", "draft"):
+            now, before = (deciding(one.facts[role]) for one in (done, found[first]))
+            if now != before:
+                raise TraceError(
+                    f"{path} was made with {role} {now['revision']} and {first} with {before['revision']}: "
+                    f"the model has changed between two jobs; run both again"
+                )
 
 
 def _recorded(results: Path, cell: Cell, shard: DoneShard, kind: str) -> RecordedFile:
@@ -200,8 +214,14 @@ def _recorded(results: Path, cell: Cell, shard: DoneShard, kind: str) -> Recorde
 
 
 def _check_footer(file: RecordedFile, kind: str) -> None:
-    footer = pq.read_metadata(file.path)
-    stamped = json.loads((footer.metadata or {}).get(METADATA_KEY, b"{}"))
+    try:
+        check_footer(file.path)
+        footer = pq.read_metadata(file.path)
+        stamped = json.loads((footer.metadata or {}).get(METADATA_KEY, b"{}"))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise TraceError(
+            f"shard {file.path} cannot be read ({' '.join(str(error).split())}); so trace again"
+        ) from error
     if (stamped.get("schema_version"), stamped.get("fingerprint")) != (SCHEMA_VERSION, file.fingerprint):
         raise TraceError(
             f"shard {file.path} is stamped with another schema version or config; so trace again"
@@ -224,17 +244,33 @@ def _listed(results: Path, cell: Cell, shard: str, sidecar: Sidecar) -> dict[str
     return listed
 
 
+def _names(content: Mapping[str, Any]) -> str:
+    try:
+        return ", ".join(str(shard["name"]) for shard in content["shards"])
+    except (KeyError, TypeError):
+        return "of no name"
+
+
 def _parsed(path: Path, content: Mapping[str, Any]) -> Done:
     try:
         shards = tuple(
             DoneShard(
-                shard["name"],
-                shard["fingerprint"],
-                {kind: ShardFile(**shard["files"][kind]) for kind in KINDS[content["collector"]]},
+                str(shard["name"]),
+                str(shard["fingerprint"]),
+                {kind: _file(shard["files"][kind]) for kind in KINDS[content["collector"]]},
             )
             for shard in content["shards"]
         )
+        cell = Cell(**{name: str(content["cell"][name]) for name in ("pair", "decoding", "setting")})
+        for role in ("target", "draft"):
+            deciding(content["facts"][role])
         values = {key: content[key] for key in _KEYS if key not in ("cell", "shards")}
-        return Done(cell=Cell(**content["cell"]), shards=shards, **values)
-    except (KeyError, TypeError) as error:
+        return Done(cell=cell, shards=shards, **values)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise TraceError(f"{path} is not the done file of a trace job; wanted one, so trace again") from error
+
+
+def _file(known: Mapping[str, Any]) -> ShardFile:
+    """Return what is recorded of a file; its path says which, so that no other folder is looked into."""
+    # Length and digest are held to what they must be where the file is looked for.
+    return ShardFile(str(known["path"]), int(known["rows"]), known["bytes"], known["xxh3_128"])

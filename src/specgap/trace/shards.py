@@ -82,10 +82,10 @@ class Identity:
         it, where γ is carried from prompt to prompt; the digest of its paths, for tails. Names that only
         label (of shard, setting, pair) are not in it.
         """
-        deciding = {
+        known = {
             "schema": SCHEMA_VERSION,
             "trace": TRACE_VERSION,
-            "pair": {role: _deciding(self.facts[role]) for role in ("target", "draft")},
+            "pair": {role: deciding(self.facts[role]) for role in ("target", "draft")},
             "eos_token_ids": self.facts["eos_token_ids"],
             "device": str(self.facts["device"]).split(":")[0],
             "versions": {name: self.facts[name] for name in VERSIONED},
@@ -98,7 +98,7 @@ class Identity:
             "prompts": [[prompt, texts[prompt]] for prompt in shard.prompts],
             "after": after,
         }
-        return hashlib.sha256(canonical(deciding).encode()).hexdigest()
+        return hashlib.sha256(canonical(known).encode()).hexdigest()
 
     def metadata(self, shard: Shard, fingerprint: str) -> dict[str, Any]:
         """Return what stands in the metadata of a shard's files."""
@@ -153,7 +153,6 @@ def write_shard(
     for kind in kinds:
         path = shard_file(results, kind, cell, shard)
         table = _table(kind, rows[kind], {**metadata, "end_state": end_state})
-        _clear_parts(path)
         with files.written_whole(path) as beside:
             write_parquet(table, beside)
         described[kind] = {
@@ -193,28 +192,33 @@ def read_sidecar(results: Path, cell: Cell, shard: str, kinds: Sequence[str]) ->
     """Read the sidecars of a shard of these kinds; None where one is missing or cannot be read as one."""
     try:
         found = {
-            kind: json.loads(sidecar_file(results, kind, cell, shard).read_text(encoding="utf-8"))
-            for kind in _sidecar_kinds(kinds)
+            kind: files.read_json(sidecar_file(results, kind, cell, shard)) for kind in _sidecar_kinds(kinds)
         }
         exact = found[kinds[0]]
         end_state = exact["end_state"]
         return Sidecar(
-            schema_version=exact["schema_version"],
-            fingerprint=exact["fingerprint"],
-            files={kind: found.get(kind, exact)["files"][kind] for kind in kinds},
-            end_gamma=None if end_state is None else end_state["gamma"],
+            schema_version=int(exact["schema_version"]),
+            fingerprint=str(exact["fingerprint"]),
+            files={kind: _described(found.get(kind, exact)["files"][kind]) for kind in kinds},
+            end_gamma=None if end_state is None else int(end_state["gamma"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _described(file: Mapping[str, Any]) -> dict[str, Any]:
+    return {"rows": int(file["rows"]), "bytes": int(file["bytes"]), "xxh3_128": str(file["xxh3_128"])}
 
 
 def versions_of(path: Path) -> dict[str, str] | None:
     """Return the releases (`VERSIONED`) that a shard's file was made with, or None where it does not say."""
     try:
+        files.check_footer(path)
         footer = pq.read_metadata(path)
         stamped = json.loads((footer.metadata or {})[METADATA_KEY])
         return {name: str(stamped[name]) for name in VERSIONED}
-    except (OSError, ValueError, KeyError, TypeError):
+    # A file that is not whole has no digest to go by: whatever its bytes make of a reader, it says nothing.
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError, pa.ArrowException):
         return None
 
 
@@ -248,7 +252,8 @@ def readable(value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-def _deciding(model: Mapping[str, Any]) -> dict[str, Any]:
+def deciding(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those facts of a model that decide rows."""
     known = {key: model[key] for key in _MODEL_FACTS}
     # A folder is known by the digest of its files, wherever it lies; a hub commit belongs to its repository.
     moved = str(model["revision"]).startswith("sha256:")
@@ -280,9 +285,3 @@ def write_parquet(table: pa.Table, path: Path) -> None:
         row_group_size=1 << 18,
         write_page_checksum=True,
     )
-
-
-def _clear_parts(path: Path) -> None:
-    # What a killed process left of this very file; one job at a time writes it.
-    for part in path.parent.glob(f".{path.name}.*.part"):
-        part.unlink(missing_ok=True)

@@ -1,0 +1,120 @@
+"""Steps that are killed, at random moments and at every change they make, and run again."""
+
+import random
+import signal
+
+import pytest
+
+from tests.faults.faults import Count, counted
+from tests.faults.server import Server
+from tests.faults.study import Study
+
+pytestmark = pytest.mark.faults
+
+#: How often each of the four steps that the table names is killed.
+TIMES, TIMES_TERMINATED = 50, 10
+KILLED = {
+    "traces": "collect_traces heuristic-3-assisted",
+    "paths": "collect_paths",
+    "aggregate": "aggregate heuristic-3",
+    "figures": "draw_figures heuristic-3",
+}
+
+
+class Disturbed:
+    """A step of a study that is killed, looked at, and run again."""
+
+    def __init__(self, study: Study, undisturbed: Study, step: str, server: Server, count: Count) -> None:
+        self.study, self.step, self._server, self._count = study, step, server, count
+        self._wanted = undisturbed.digests()
+        self._undisturbed = undisturbed
+        study.undo(step)
+
+    def run(self, **how: object) -> bool:
+        """Run the step; return whether it came to its end. Either way, look at what there is."""
+        whole = self.study.finished(self.step)
+        before = self.study.stamps()
+        ending = self._server.run(self.study.order(self.step, **how))
+        assert ending.code in (0, -int(how.get("signal", 0) or 0)), ending.output  # type: ignore[call-overload]
+        self._look(whole, before)
+        if ending.code == 0:
+            assert self.study.digests() == self._wanted
+        elif how:
+            self._count.injected += 1
+        return ending.code == 0
+
+    def again(self) -> None:
+        """Run the step undisturbed, and begin anew."""
+        assert self.run()
+        self._count.equal += 1
+        self.study.undo(self.step)
+
+    def _look(self, whole: set[str], before: dict[str, tuple[int, int]]) -> None:
+        found = self.study.digests()
+        wrong = [name for name in found if not name.endswith(".part") and not self._fits(name, found[name])]
+        self._count.partial += len(wrong)
+        assert wrong == []
+        after = self.study.stamps()
+        lost = {name for name in whole if before[name] != after.get(name)}
+        self._count.kept += len(whole) - len(lost)
+        self._count.lost += len(lost)
+        assert lost == set()
+
+    def _fits(self, name: str, digest: str) -> bool:
+        # What a cell's figures were drawn with grows figure by figure, each time whole.
+        return self._wanted.get(name) == digest or name.endswith(".fingerprints.json")
+
+
+def kill(disturbed: Disturbed, seed: str, times: int, number: int, count: Count) -> None:
+    """Kill a step so many times at random moments, each time going on with what the last one left."""
+    moments = random.Random(seed)
+    # How long the step takes is found on the way, since a shared machine is now quick and now slow.
+    longest = 0.3
+    while count.injected < times:
+        if disturbed.run(signal=number, after=moments.uniform(0, longest)):
+            count.equal += 1
+            disturbed.study.undo(disturbed.step)
+            longest *= 0.8
+        else:
+            longest *= 1.1
+    disturbed.again()
+
+
+@pytest.mark.parametrize("which", KILLED)
+def test_a_step_killed_at_random_moments_ends_byte_equal(
+    which: str, study: Study, undisturbed: Study, server: Server
+) -> None:
+    with counted(f"kill-{which}") as count:
+        disturbed = Disturbed(study, undisturbed, KILLED[which], server, count)
+        kill(disturbed, which, TIMES, signal.SIGKILL, count)
+    assert count.injected == TIMES
+
+
+@pytest.mark.parametrize("which", KILLED)
+def test_a_step_that_is_terminated_ends_byte_equal(
+    which: str, study: Study, undisturbed: Study, server: Server
+) -> None:
+    with counted("term") as count:
+        disturbed = Disturbed(study, undisturbed, KILLED[which], server, count)
+        kill(disturbed, f"{which} terminated", TIMES_TERMINATED, signal.SIGTERM, count)
+    assert count.injected == TIMES_TERMINATED
+
+
+def test_every_step_killed_at_each_of_its_changes_ends_byte_equal(
+    study: Study, undisturbed: Study, server: Server
+) -> None:
+    with counted("kill-change") as count:
+        for step in study.steps:
+            disturbed = Disturbed(study, undisturbed, step, server, count)
+            event = 1
+            while not disturbed.run(signal=signal.SIGKILL, event=event, watched=str(study.results)):
+                disturbed.study.undo(step)
+                event += 1
+            study.undo(step)
+            # Once more, with nothing undone in between: each run goes on with what the last one left.
+            for late in range(event, 0, -1):
+                if disturbed.run(signal=signal.SIGKILL, event=late, watched=str(study.results)):
+                    break
+            assert disturbed.run()
+            count.equal += 1
+            assert study.partial() == []

@@ -1,0 +1,72 @@
+"""No memory left, on this machine and on the device."""
+
+import signal
+
+import pytest
+
+from tests.faults.faults import counted
+from tests.faults.server import Server
+from tests.faults.study import Study, remake
+
+pytestmark = pytest.mark.faults
+
+COLLECTORS = (
+    "collect_traces heuristic-3-assisted",
+    "collect_traces constant-4-batched",
+    "collect_paths",
+    "collect_tails",
+)
+MIB = 1 << 20
+#: Endings of native code that gets no memory: by a signal, or by the loader of the C library.
+NATIVE = (-signal.SIGABRT, -signal.SIGSEGV, 127)
+
+
+@pytest.mark.parametrize("step", COLLECTORS)
+def test_a_collector_without_memory_ends_in_one_sentence_and_goes_on_when_it_has_some(
+    step: str, study: Study, undisturbed: Study, server: Server
+) -> None:
+    wanted = undisturbed.digests()
+    with counted("memory") as count:
+        study.undo(step)
+        memory = MIB
+        while (ending := server.run(study.order(step, memory=memory))).code != 0:
+            count.injected += 1
+            # Native code that cannot do without memory ends the process, as the kernel would.
+            if ending.code not in NATIVE:
+                assert ending.sentence
+                count.sentences += 1
+            torn = [name for name, digest in study.digests().items() if wanted.get(name) != digest]
+            assert [name for name in torn if not name.endswith(".part")] == []
+            memory += max(MIB, memory // 6)
+        assert study.digests() == wanted
+        assert study.partial() == []
+        count.equal += 1
+    assert count.injected > 3
+
+
+@pytest.mark.parametrize("step", COLLECTORS[1:])
+def test_a_device_without_room_at_times_halves_the_batch_and_gives_the_same_bytes(
+    step: str, study: Study, undisturbed: Study, server: Server
+) -> None:
+    with counted("device-memory") as count:
+        for forward in (1, 2, 3, 5, 8, 13, 21):
+            study.undo(step)
+            ending = server.run(study.order(step, no_room=(forward, forward + 2)))
+            assert ending.code == 0, ending.output
+            assert "out of memory at a batch of 256; going on with 128" in ending.output
+            count.injected += 1
+            assert study.digests() == undisturbed.digests()
+            count.equal += 1
+
+
+@pytest.mark.parametrize("step", COLLECTORS)
+def test_a_device_without_any_room_ends_in_one_sentence_and_loses_nothing(
+    step: str, study: Study, undisturbed: Study, server: Server
+) -> None:
+    with counted("device-memory") as count:
+        study.undo(step)
+        assert "memory" in server.run(study.order(step, no_room=(0,))).sentence
+        count.injected, count.sentences = 1, 1
+        remake(study, server, step)
+        assert study.digests() == undisturbed.digests()
+        count.equal = 1
