@@ -17,7 +17,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
 
-.PHONY: figures test quick check format schema bench-aggregate bench-trace lock clean
+.PHONY: figures test quick test-cluster check format schema bench-aggregate bench-trace bench-dag lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html
 	@snakemake --cores $(CORES)
@@ -28,7 +28,10 @@ test: .venv/.rust_agg ## everything a reader may rely on
 	pytest -n $(CORES) --dist loadfile
 
 quick: .venv/.rust_agg ## while editing
-	pytest -q -n $(CORES) --dist loadfile -m "not slow"
+	pytest -q -n $(CORES) --dist loadfile -m "not slow and not cluster"
+
+test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian), 12 minutes
+	pytest -m cluster tests/cluster
 
 check: .venv/.rust_agg ## formats, lints, types
 	ruff format --check .
@@ -54,6 +57,9 @@ bench-aggregate: .venv/.rust_agg ## rust_agg beside its peers, in at most 20 min
 
 bench-trace: .venv/.rust_agg ## paths, tails and replay beside assisted generation, in at most 20 minutes; benchmarks/README.md
 	python -m benchmarks.trace.run
+
+bench-dag: .venv/.rust_agg ## how long a dry run of a large study takes, in about two minutes; benchmarks/README.md
+	python -m benchmarks.dag.run
 
 lock: .venv/.rust_agg ## after an edit of pyproject.toml
 	$(UV) lock

@@ -63,6 +63,7 @@ shell.prefix(_shell_prefix())
 
 
 include: "files.smk"
+include: "resources.smk"
 
 
 wildcard_constraints:
