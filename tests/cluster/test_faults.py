@@ -1,6 +1,7 @@
 """What happens to jobs on a cluster: all ends in the bytes of an undisturbed run, no whole shard is lost."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from tests.support.lab import Cluster, Lab, Submitted, alive, digests, wait_unti
 from tests.support.sandbox import ROOT
 from tests.support.tiny_study import TINY
 
-#: Seconds that a job waits after each of its three shards.
+#: Seconds that a job waits after each of its shards.
 PAUSE = "6"
 
 
@@ -49,13 +50,13 @@ def test_a_job_over_its_time_has_more_of_it_the_next_time(cluster: Cluster, coun
     assert digests(cluster.sandbox) == counted
     # The second attempt kept what the first had made whole.
     logs = [file.read_text() for file in cluster.sandbox.results.glob("logs/collect_traces/**/*.log")]
-    assert any("1 shards kept" in log or "2 shards kept" in log for log in logs)
+    assert any(re.search("[1-9] shards kept", log) for log in logs)
 
 
 def test_a_job_over_its_memory_has_more_of_it_the_next_time(
     cluster: Cluster, counted: dict[str, str]
 ) -> None:
-    cluster.sandbox.write_config(**{**TINY, **ROUNDS, "resources": {"mem_mb": 500}})
+    cluster.sandbox.write_config(**{**TINY, **ROUNDS, "resources": {"mem_mb": 600}})
     since = cluster.lab.now()
     run = cluster.run("--", COUNTED, SHARD_PAUSE="2")
     assert run.code == 0, run.output
