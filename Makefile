@@ -30,7 +30,7 @@ test: .venv/.rust_agg ## everything a reader may rely on
 quick: .venv/.rust_agg ## while editing
 	pytest -q -n $(CORES) --dist loadfile -m "not slow and not cluster"
 
-test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian), 12 minutes
+test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian)
 	pytest -m cluster tests/cluster
 
 check: .venv/.rust_agg ## formats, lints, types
