@@ -29,12 +29,12 @@ START_MINUTES, LOAD_MINUTES = 10, 0.5
 TOKEN_SECONDS, GPU_SECONDS, CPU_SECONDS = 0.03, 0.01, 0.2
 #: Rows that a batch computes in the time of one, on a GPU and on a CPU.
 GPU_ROWS, CPU_ROWS = 32, 4
-#: Steps after the models: memory (MB), and minutes.
+#: Steps after the models: memory (MB), and minutes, few of them: a group asks for those of all its jobs.
 STEPS: Mapping[Step, tuple[int, int]] = {
-    "count": (2000, 20),
-    "tabulate": (2000, 20),
-    "draw": (2000, 20),
-    "report": (4000, 30),
+    "count": (2000, 5),
+    "tabulate": (2000, 5),
+    "draw": (2000, 10),
+    "report": (4000, 15),
 }
 #: Texts (tokens) that one core counts in a minute, far below what is measured (benchmarks/README.md).
 COUNTED_PER_MINUTE = 5_000_000

@@ -89,8 +89,8 @@ AccountingStoragePass=$socket
 AccountingStorageTRES=gres/gpu
 AccountingStoreFlags=job_comment
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory Gres=gpu:fake:$gpus State=UNKNOWN
-PartitionName=cpu Nodes=$host Default=YES MaxTime=120 State=UP
-PartitionName=gpu Nodes=$host Default=NO MaxTime=120 State=UP
+PartitionName=cpu Nodes=$host Default=YES MaxTime=1440 State=UP
+PartitionName=gpu Nodes=$host Default=NO MaxTime=1440 State=UP
 CONF
 # A stand-in for a GPU has to be a character device, or CUDA_VISIBLE_DEVICES is not set: twins of /dev/null.
 for index in $(seq 0 $((gpus - 1))); do
