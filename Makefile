@@ -17,18 +17,32 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
 
-.PHONY: figures test quick test-cluster check format schema bench-aggregate bench-trace bench-dag lock clean
+.PHONY: figures bundle test test-conda test-cluster quick check format schema docs bench-aggregate bench-trace bench-dag lock clean
 
-figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html
+figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html; FROM=bundle.zip: of a bundle
+ifdef FROM
+	@python scripts/unpack_bundle.py "$(FROM)" "$(FROM:.zip=)"
+	@snakemake --cores $(CORES) --directory "$(FROM:.zip=)" --configfile "$(FROM:.zip=)/config.yaml"
+	@echo "specgap: open $(FROM:.zip=)/results/report.html; what the bundle held is in $(FROM:.zip=)/original/"
+else
 	@snakemake --cores $(CORES)
 	@echo "specgap: open results/report.html"
+endif
+
+bundle: .venv/.rust_agg ## results/bundle.zip: the embedded study without token records, to be drawn again elsewhere
+	@snakemake --cores $(CORES) bundle
+	@echo "specgap: results/bundle.zip"
 
 test: .venv/.rust_agg ## everything a reader may rely on
 	cargo test --locked --quiet --manifest-path rust_agg/Cargo.toml
-	pytest -n $(CORES) --dist loadfile
+	pytest -n $(CORES) --dist loadfile -m "not conda and not cluster"
+
+test-conda: .venv/.rust_agg ## --use-conda through a stand-in for conda, in at most 10 minutes and 2 GB of disk
+	pytest -m conda --basetemp .venv/test-conda tests/conda
+	rm -rf .venv/test-conda
 
 quick: .venv/.rust_agg ## while editing
-	pytest -q -n $(CORES) --dist loadfile -m "not slow and not cluster"
+	pytest -q -n $(CORES) --dist loadfile -m "not slow and not conda and not cluster"
 
 test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian)
 	pytest -m cluster tests/cluster
@@ -50,6 +64,9 @@ format: .venv/.rust_agg
 
 schema: .venv/.rust_agg ## config/README.md and workflow/schemas/ from specgap.config
 	python scripts/write_config_reference.py config/README.md workflow/schemas/config.schema.json
+
+docs: .venv/.rust_agg ## the tables of docs/ that dry runs make
+	SPECGAP_WRITE_DOCS=1 pytest -q tests/workflow/test_docs_change_one_thing.py -k dry_runs
 
 bench-aggregate: .venv/.rust_agg ## rust_agg beside its peers, in at most 20 minutes and 4 GB of disk; benchmarks/README.md
 	cargo build --locked --release --quiet --example decode_floor --manifest-path rust_agg/Cargo.toml

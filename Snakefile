@@ -5,9 +5,9 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 # A study of one's own stands alone: it is not laid over the embedded one, whose pairs it would inherit.
-if not workflow.overwrite_configfiles:
+if not workflow.overwrite_configfiles and workflow.modifier.is_main_snakefile():
 
-    configfile: "config/config.yaml"
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -19,19 +19,17 @@ pathvars:
     logs=f"{STUDY.results}/logs",
 
 
-include: "workflow/rules/models.smk"
-include: "workflow/rules/prompts.smk"
-include: "workflow/rules/traces.smk"
-include: "workflow/rules/replay.smk"
-include: "workflow/rules/aggregates.smk"
+include: "workflow/rules/build.smk"
+include: "workflow/rules/records.smk"
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/bundle.smk"
 
 
 onstart:
-    check.start_results(STUDY, Path(CONFIG_FILE))
+    start()
 
 
 rule all:

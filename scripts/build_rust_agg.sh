@@ -6,6 +6,6 @@ set -euo pipefail
 folder=$1
 wheels=$(mktemp -d)
 trap 'rm -rf "$wheels"' EXIT
-maturin build --release --locked --manifest-path rust_agg/Cargo.toml --out "$wheels"
+maturin build --release --locked --manifest-path "$(dirname "$0")/../rust_agg/Cargo.toml" --out "$wheels"
 mkdir -p "$folder"
 python -m zipfile --extract "$wheels"/*.whl "$folder"

@@ -1,4 +1,4 @@
-"""Store a Hugging Face dataset's rows as JSONL."""
+"""Store a Hugging Face dataset's rows as JSONL, and which commit they are from."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from specgap.errors import one_sentence
 from specgap.prompts import fetch_dataset
 
 
-def main(config: Path, output: Path) -> None:
-    fetch_dataset(load(config).prompts, output)
+def main(config: Path, rows: Path, origin: Path) -> None:
+    fetch_dataset(load(config).prompts, rows, origin)
 
 
 if __name__ == "__main__":

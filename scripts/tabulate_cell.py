@@ -1,4 +1,4 @@
-"""Write the tables of one pair, decoding and setting."""
+"""Write what the counts of one pair, decoding and setting say."""
 
 from pathlib import Path
 
@@ -9,32 +9,21 @@ from specgap.config import load
 from specgap.errors import one_sentence
 from specgap.prompts import limited, read_prompts
 from specgap.tables.cost import cost_ratio
-from specgap.tables.vocabulary import read_vocabulary
 from specgap.tables.write import write_cell_tables
-from specgap.trace.done import read_done, verified_files
+from specgap.trace.done import read_done
 
 
 def main(
-    config: Path,
-    prompts: Path,
-    vocabulary: Path,
-    state: Path,
-    decoding: str,
-    setting: str,
-    folder: Path,
-    done: list[Path],
+    config: Path, prompts: Path, state: Path, done: Path, decoding: str, setting: str, folder: Path
 ) -> None:
     study = load(config)
     write_cell_tables(
         folder,
         state=load_state(state),
         prompts=limited(read_prompts(prompts), study.setting(setting).limit),
-        vocabulary=read_vocabulary(vocabulary),
-        trace_files=verified_files(Path(study.results), done, "traces"),
-        round_files=verified_files(Path(study.results), done, "rounds"),
         mode=study.decodings[decoding].mode,
         ratio=study.over_confident_ratio,
-        cost_ratio=cost_ratio(study, read_done(done[0]).facts),
+        cost_ratio=cost_ratio(study, read_done(done).facts),
     )
 
 

@@ -164,5 +164,7 @@ class FigureChoice(Block):
     settings: list[str] | None = Field(
         None,
         min_length=1,
-        description="Settings with the full figure set, the main one first; all when left out.",
+        description="Settings with the full figure set, the main one first. When left out: all of up to "
+        "three, else those of `heuristic-5`, `constant-5`, `constant-20` that are there, else the "
+        "first three.",
     )

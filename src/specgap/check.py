@@ -11,6 +11,7 @@ from specgap.errors import ConfigError
 from specgap.files import write_text
 from specgap.models import check_prompts
 from specgap.models.folders import check_source
+from specgap.models.hub import pinned
 from specgap.prompts import PromptSet
 from specgap.validation import read_yaml
 
@@ -26,7 +27,7 @@ def study(raw: Any, *, files: Sequence[str]) -> tuple[Study, PromptSet | None]:
     """
     for file in files:
         read_yaml(Path(file))  # refuses a key given twice, of which Snakemake keeps the last in silence
-    return _checked(parse(raw, source=" and ".join(files)))
+    return _checked(parse(raw, source=" and ".join(files) or "the config given to the module"))
 
 
 def full(path: Path) -> Iterator[str]:
@@ -41,7 +42,8 @@ def full(path: Path) -> Iterator[str]:
     else:
         yield "prompts: the workflow will fetch them"
     longest = max(decoding.max_new_tokens for decoding in checked.decodings.values())
-    for name, pair in checked.pairs.items():
+    for name in checked.pairs:
+        pair = pinned(checked, name)
         if any(checked.trains(model) for model in (pair.target, pair.draft)):
             yield f"pair {name}: the workflow will train it"
         else:
@@ -51,6 +53,24 @@ def full(path: Path) -> Iterator[str]:
 
 def notices(checked: Study) -> list[str]:
     """Return what a user should know before the run: settings that the length limit makes the same run."""
+    return [*_without_effect(checked), *_same_runs(checked)]
+
+
+def _without_effect(checked: Study) -> Iterator[str]:
+    """Yield what is set and changes nothing, or takes more away than its name says."""
+    collectors = set(map(checked.collector_of, checked.settings))
+    if "tails" in checked.model_fields_set and "replay" not in collectors:
+        yield f"tails: {checked.tails} changes nothing, since no setting has collector replay"
+    elif checked.tails == "none":
+        yield (
+            "tails: none leaves draft_acceptance_rate, gamma_mean and the modelled speed-up of settings "
+            "without figures empty, and order_effect away"
+        )
+    if "batch" in checked.model_fields_set and collectors == {"assisted"}:
+        yield f"batch: {checked.batch} changes nothing, since assisted generation takes one prompt at a time"
+
+
+def _same_runs(checked: Study) -> list[str]:
     return [
         f"settings {', '.join(settings)} are the same run under decoding {decoding!r}, which drafts at most "
         f"{checked.decodings[decoding].max_new_tokens - 1} tokens a round; raise max_new_tokens"
@@ -74,7 +94,7 @@ def _checked(parsed: Study) -> tuple[Study, PromptSet | None]:
     # A file that the user names has to be there, one that a rule fetches need not.
     readable = not prompt_sets.needs_fetch(parsed) or all(file.is_file() for file in files)
     prompts = prompt_sets.load_prompts(parsed) if readable else None
-    for pair in parsed.pairs.values():
+    for pair in () if parsed.bundled else parsed.pairs.values():
         for model in (pair.target, pair.draft):
             if not parsed.trains(model):
                 check_source(model)

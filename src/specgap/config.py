@@ -28,6 +28,8 @@ from specgap.settings import Block, Collector, Decoding, Model, Pair, PromptForm
 from specgap.validation import read_yaml, validated
 
 Auto = Literal["auto"]
+#: Settings that have figures where the config names none and has more: those of the original study.
+_DRAWN = ("heuristic-5", "constant-5", "constant-20")
 
 
 class Study(Block):
@@ -58,7 +60,7 @@ class Study(Block):
         ge=1,
         le=65_536,
         description="`replay` and `batched`: prompts computed at once, halved where memory runs out; "
-        "no token depends on it.",
+        "in float32 no token depends on it.",
     )
     cost_ratio: float | None = Field(
         None,
@@ -108,6 +110,9 @@ class Study(Block):
         2.0, ge=1, description="A token is over-confident where q ≥ ratio · p."
     )
     figures: FigureChoice = Field(default_factory=FigureChoice, description="What is drawn.")
+    bundled: bool = Field(
+        False, description="Set in the config of an unpacked bundle: counts are there, nothing is traced."
+    )
 
     @field_validator("device")
     @classmethod
@@ -168,10 +173,13 @@ class Study(Block):
     def figure_settings_of(self, decoding: str) -> list[Setting]:
         """Return the settings that get the full figure set under a decoding; the main one comes first."""
         traced = self.settings_of(decoding)
-        if self.figures.settings is None:
-            return traced
         by_name = {setting.name: setting for setting in traced}
-        return [by_name[name] for name in self.figures.settings if name in by_name]
+        chosen = self.figures.settings
+        if chosen is None:
+            if len(traced) <= len(_DRAWN):
+                return traced
+            chosen = [name for name in _DRAWN if name in by_name] or list(by_name)[: len(_DRAWN)]
+        return [by_name[name] for name in chosen if name in by_name]
 
     def collector_of(self, setting: Setting) -> Collector:
         """Return how a setting's records come about."""

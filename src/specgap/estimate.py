@@ -19,6 +19,7 @@ from specgap.config import Study
 from specgap.costs import Estimate, Part
 from specgap.layout import Cell, Job, Shard, path_cells, plan_jobs, stored_cells
 from specgap.memory import peak_resident
+from specgap.models.hub import pinned
 from specgap.prompts import PromptSet, limited
 from specgap.settings import Setting
 from specgap.trace.shards import write_parquet
@@ -41,7 +42,7 @@ def measure(study: Study, prompts: PromptSet, cell: Cell, began: float) -> Estim
     """Time each kind of job of a pair and decoding; `began` is when the process was started (`time.time`)."""
     from specgap.models import ready_pair
 
-    pair = study.pairs[cell.pair]
+    pair = pinned(study, cell.pair)
 
     def load() -> str:
         loaded = ready_pair(pair, device=study.device, gpu_given=study.resources.gpu > 0)

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import xxhash
-
 _CHUNK = 1 << 20
 
 
@@ -40,6 +38,8 @@ def sha256(path: Path) -> str:
 
 def xxh3_128(path: Path) -> str:
     """Return the XXH3-128 of a file as a hexadecimal string: against damage, at a fifteenth of SHA-256."""
+    import xxhash  # here, since Snakemake's own environment has none
+
     return _digest(path, xxhash.xxh3_128())
 
 

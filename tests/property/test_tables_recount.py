@@ -17,8 +17,8 @@ from specgap.config import OVERALL, Bins
 from specgap.prompts import PromptSet
 from specgap.tables.acceptance import COLUMNS
 from specgap.tables.csv import read_table, write_table
-from specgap.tables.names import cell_table_names
-from specgap.tables.write import write_cell_tables
+from specgap.tables.names import cell_table_names, surer_table_names
+from specgap.tables.write import write_cell_tables, write_surer_tables
 from tests.support.records import Record, Trace, prompt_set, row, trace, write_shards
 from tests.support.recount import judged, members, recount_acceptance
 
@@ -74,14 +74,23 @@ def tables(study: tuple[PromptSet, list[Trace]], folder: Path, ratio: float = 2.
         folder / "tables",
         state=state,
         prompts=prompts,
-        vocabulary=VOCABULARY,
-        trace_files=traces,
-        round_files=rounds,
         mode="sampled",
         ratio=ratio,
         cost_ratio=COST_RATIO,
     )
     assert [path.name for path in written] == cell_table_names(prompts.groupings)
+    surer = write_surer_tables(
+        folder / "tables",
+        state=state,
+        prompts=prompts,
+        vocabulary=VOCABULARY,
+        trace_files=traces,
+        round_files=rounds,
+        mode="sampled",
+        ratio=ratio,
+    )
+    assert [path.name for path in surer] == surer_table_names(prompts.groupings)
+    written += surer
     assert sorted(path.name for path in (folder / "tables").iterdir()) == sorted(
         path.name for path in written
     )

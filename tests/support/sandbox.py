@@ -6,9 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -36,6 +36,7 @@ class Sandbox:
     """A runnable copy of the workflow with one study's config."""
 
     folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)  # beside this process's own
 
     @property
     def config(self) -> Path:
@@ -50,8 +51,16 @@ class Sandbox:
 
     def snakemake(self, *arguments: str) -> Run:
         """Run Snakemake on the study; options come before targets, behind `--`."""
+        return self.workflow("--configfile", "study.yaml", *arguments)
+
+    def workflow(self, *arguments: str) -> Run:
+        """Run Snakemake without saying which study."""
+        return self.run(sys.executable, "-m", "snakemake", "--cores", "2", *arguments)
+
+    def snakemake_without_network(self, *arguments: str) -> Run:
+        """Run Snakemake where there is no route, not even to this machine itself (needs root)."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml"]
-        return self.run(*command, *arguments)
+        return self.run("unshare", "--net", *command, *arguments)
 
     def dry_run(self, *targets: str) -> Run:
         return self.snakemake("--dry-run", "--", *targets)
@@ -61,6 +70,7 @@ class Sandbox:
 
     def run(self, *command: str) -> Run:
         environment = {**os.environ, "PYTHONPATH": str(self.folder / "src"), "OMP_NUM_THREADS": "1"}
+        environment |= self.environment
         done = subprocess.run(
             command, cwd=self.folder, env=environment, text=True, capture_output=True, check=False
         )

@@ -215,7 +215,7 @@ def machine(monkeypatch, *, cuda: int = 0, mps: bool = False) -> None:
     monkeypatch.setattr(device, "_has_mps", lambda: mps)
 
 
-@pytest.mark.parametrize(("cuda", "mps", "chosen"), [(2, True, "cuda"), (0, True, "mps"), (0, False, "cpu")])
+@pytest.mark.parametrize(("cuda", "mps", "chosen"), [(1, True, "cuda"), (0, True, "mps"), (0, False, "cpu")])
 def test_auto_is_the_first_of_cuda_mps_and_cpu(monkeypatch, cuda, mps, chosen):
     machine(monkeypatch, cuda=cuda, mps=mps)
     assert device.choose_device("auto", gpu_given=False, environment={}) == chosen

@@ -149,7 +149,7 @@ def test_every_failure_of_the_hub_names_the_model_and_the_remedy(monkeypatch, ra
 
 
 def test_a_hub_that_cannot_be_reached_ends_in_one_sentence(monkeypatch):
-    monkeypatch.setattr(source, "_is_offline", lambda: True)
+    monkeypatch.setattr(source, "is_offline", lambda: True)
     message = refused(
         Pair(target=Model(source="no-such/model-here"), draft=Model(source="no-such/model-here"))
     )

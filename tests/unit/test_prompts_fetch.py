@@ -152,7 +152,7 @@ def local_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 def test_a_local_folder_dataset_is_fetched_and_loaded(local_dataset: Study) -> None:
     (path,) = source_files(local_dataset)
-    fetch_dataset(local_dataset.prompts, path)
+    fetch_dataset(local_dataset.prompts, path, path.with_suffix(".origin.json"))
     prompts = load_prompts(local_dataset)
     assert [(row.text, row.groups["group"], row.term) for row in prompts.rows] == [
         ("she is a", ("female",), "she"),
@@ -163,7 +163,7 @@ def test_a_local_folder_dataset_is_fetched_and_loaded(local_dataset: Study) -> N
 def test_a_split_that_is_not_there_is_one_sentence(local_dataset: Study, tmp_path: Path) -> None:
     prompts = local_dataset.prompts.model_copy(update={"split": "tests"})
     with pytest.raises(PromptError, match=r"\(split 'tests'\) cannot be loaded") as caught:
-        fetch_dataset(prompts, tmp_path / "x.jsonl")
+        fetch_dataset(prompts, tmp_path / "x.jsonl", tmp_path / "origin.json")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "x.jsonl").exists()
 
@@ -183,7 +183,7 @@ def test_class_labels_become_names_and_other_columns_are_left_out(
     rows = {"text": ["é", "b"], "group": [1, 0], "parts": [[1], [2]]}
     made = datasets.Dataset.from_dict(rows, features=features)
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: made)
-    fetch_dataset(local_dataset.prompts, tmp_path / "x.jsonl")
+    fetch_dataset(local_dataset.prompts, tmp_path / "x.jsonl", tmp_path / "origin.json")
     lines = (tmp_path / "x.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == [
         {"text": "é", "group": "male"},
@@ -197,7 +197,7 @@ def test_without_the_extra_the_sentence_has_the_install_line(
     monkeypatch.setitem(sys.modules, "datasets", None)
     study = parse({"prompts": {"dataset": "someone/prompts"}}, source="x")
     with pytest.raises(PromptError, match=r"needs the package datasets: pip install 'specgap\[datasets\]'"):
-        fetch_dataset(study.prompts, tmp_path / "x.jsonl")
+        fetch_dataset(study.prompts, tmp_path / "x.jsonl", tmp_path / "origin.json")
 
 
 def test_each_revision_and_split_has_a_file_of_its_own() -> None:

@@ -24,11 +24,17 @@ from specgap.tables.names import (
     cell_table_names,
     prompts_table_names,
     settings_table_names,
+    surer_table_names,
     swept_table_names,
 )
 from specgap.tables.settings import emitted_if_independent
 from specgap.tables.vocabulary import read_vocabulary
-from specgap.tables.write import write_cell_tables, write_prompts_tables, write_swept_tables
+from specgap.tables.write import (
+    write_cell_tables,
+    write_prompts_tables,
+    write_surer_tables,
+    write_swept_tables,
+)
 from specgap.tables.write_settings import SettingState, write_settings_tables
 from tests.support.records import Trace, prompt_set, row, trace, write_shards
 
@@ -47,14 +53,23 @@ def cell(folder: Path, whole: Trace, *, with_records: bool = True) -> dict[str, 
         folder / "tables",
         state=state,
         prompts=PROMPTS,
-        vocabulary=VOCABULARY_TEXTS,
-        trace_files=traces if with_records else None,
-        round_files=rounds if with_records else None,
         mode="sampled",
         ratio=2.0,
         cost_ratio=0.25,
     )
     assert [path.name for path in written] == cell_table_names(["category"])
+    surer = write_surer_tables(
+        folder / "tables",
+        state=state,
+        prompts=PROMPTS,
+        vocabulary=VOCABULARY_TEXTS,
+        trace_files=traces if with_records else None,
+        round_files=rounds if with_records else None,
+        mode="sampled",
+        ratio=2.0,
+    )
+    assert [path.name for path in surer] == surer_table_names(["category"])
+    written += surer
     return {path.stem: read_table(path) for path in written if path.suffix == ".csv"}
 
 

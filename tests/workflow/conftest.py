@@ -57,7 +57,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Sandbox:
     with (shared / "study.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / "study").exists():
-            _make_study(shared / "making").folder.rename(shared / "study")
+            make_study(shared / "making").folder.rename(shared / "study")
     return Sandbox(shared / "study")
 
 
@@ -76,12 +76,19 @@ def edited_copy(study: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> San
     return Sandbox(folder)
 
 
-def _make_study(folder: Path) -> Sandbox:
+def make_study(folder: Path) -> Sandbox:
+    """Return the tiny study in `folder`, run to its end by what is installed here."""
+    sandbox = prepare_study(folder)
+    run = sandbox.snakemake()
+    assert run.code == 0, run.output
+    return sandbox
+
+
+def prepare_study(folder: Path) -> Sandbox:
+    """Return the tiny study in `folder`, with its models and prompts, before any job has run."""
     sandbox = make_sandbox(folder)
     target = gpt2_shaped_folder(folder / "models/target", 1)
     gpt2_shaped_folder(folder / "models/draft", 2, near=target)
     write_prompts(folder / "prompts.csv", PROMPTS)
     sandbox.write_config(**STUDY)
-    run = sandbox.snakemake()
-    assert run.code == 0, run.output
     return sandbox

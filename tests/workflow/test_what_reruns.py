@@ -13,7 +13,13 @@ from tests.workflow.conftest import SETTINGS, STUDY
 pytestmark = pytest.mark.slow
 
 #: What follows from new counts in all four cells: three with records and one that is only counted.
-TABLES_ON = {"tabulate_cell": 3, "tabulate_swept": 1, "tabulate_settings": 1, "tabulate_cross_check": 1}
+TABLES_ON = {
+    "tabulate_cell": 3,
+    "tabulate_surer_tokens": 3,
+    "tabulate_swept": 1,
+    "tabulate_settings": 1,
+    "tabulate_cross_check": 1,
+}
 FIGURES_ON = {"draw_figures": 1, "draw_figures_greedy": 1, "draw_settings_figures": 1, "write_report": 1}
 COUNTS_ON = {"aggregate": 3, "replay": 1, **TABLES_ON, **FIGURES_ON}
 #: Tables over settings that come from rounds and from paths; the greedy cell has one setting.
@@ -82,7 +88,7 @@ def test_another_number_of_counting_jobs_counts_anew_and_traces_nothing(edited_c
     with config(edited_copy, aggregate={"jobs": 2}):
         counts = reruns(edited_copy)
     # The greedy cell has one trace job, so one part: it is as it was. What is swept is counted in one pass.
-    cells = {"aggregate_part": 4, "aggregate": 2, "tabulate_cell": 2}
+    cells = {"aggregate_part": 4, "aggregate": 2, "tabulate_cell": 2, "tabulate_surer_tokens": 2}
     assert counts == but(COUNTS_ON, "replay", "tabulate_swept", "draw_figures_greedy") | cells
 
 
@@ -94,7 +100,7 @@ def test_another_seed_traces_everything_and_trains_nothing(edited_copy: Sandbox)
 def test_one_more_sample_traces_that_sample_alone(edited_copy: Sandbox) -> None:
     one = {"collect_paths": 1, "collect_tails": 1, "replay_records": 1, "collect_traces": 1}
     with config(edited_copy, samples=3):
-        cells = {"aggregate": 2, "tabulate_cell": 2}
+        cells = {"aggregate": 2, "tabulate_cell": 2, "tabulate_surer_tokens": 2}
         assert reruns(edited_copy) == one | but(COUNTS_ON, "draw_figures_greedy") | ROWS_ON | cells
 
 

@@ -1,28 +1,4 @@
-"""Aggregates: the Rust extension, and one state per cell, counted in parts where the config says so."""
-
-
-localrules:
-    build_rust_agg,
-
-
-rule build_rust_agg:
-    input:
-        sources(
-            "rust_agg/Cargo.*",
-            "rust_agg/pyproject.toml",
-            "rust_agg/src/**/*.rs",
-            "rust_agg/rust_agg/*.pyi",
-        ),
-    output:
-        directory("<resources>/build/rust_agg"),
-    log:
-        "<logs>/build_rust_agg.log",
-    conda:
-        "../../envs/build.yaml"
-    message:
-        "Building rust_agg"
-    shell:
-        "bash scripts/build_rust_agg.sh {output:q} > {log:q} 2>&1"
+"""Aggregates: one state per cell, counted in parts where the config says so."""
 
 
 rule aggregate:
@@ -30,7 +6,7 @@ rule aggregate:
         prompts="<results>/study/prompts.parquet",
         counted=counted_files,
         rust_agg="<resources>/build/rust_agg",
-        code=["src/specgap/aggregate.py", "src/specgap/tables/membership.py"],
+        code=sources("src/specgap/aggregate.py", "src/specgap/tables/membership.py"),
     output:
         "<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
     log:
@@ -53,7 +29,7 @@ rule aggregate:
     message:
         "Counting {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python {params.command} {output:q} {input.counted:q} 2> {log:q}"
+        "specgap {params.command} {output:q} {input.counted:q} 2> {log:q}"
 
 
 # Kept, not temp(): after one more sample, parts that have none of it are not counted again. Other prompts

@@ -4,14 +4,12 @@ import functools
 import itertools
 import os
 import re
-import shlex
 import sys
 from pathlib import Path
 
-from snakemake.settings.types import DeploymentMethod
-
 # Snakemake's own environment need not have specgap installed, and a rule's environment neither.
-sys.path.insert(0, f"{workflow.basedir}/src")
+HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+sys.path.insert(0, str(HOME / "src"))
 
 try:
     import pydantic, yaml
@@ -29,39 +27,39 @@ from specgap.figures import plan as figure_plan
 from specgap.figures.spec import load_specs, specs_as_json
 from specgap.layout import ALL_SETTINGS, Cell, done_file, drawn_cells, path_cells, plan_parts
 from specgap.layout import stored_cells, traced_cells
+from specgap.models import hub
 from specgap.models.folders import folder_of
 from specgap.tables import names as table_names
 
-CONFIG_SOURCES = list(map(str, workflow.overwrite_configfiles)) or ["config/config.yaml"]
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+CONFIG_SOURCES = list(map(str, workflow.overwrite_configfiles))
+if not (CONFIG_SOURCES or IS_MODULE):
+    CONFIG_SOURCES = [os.path.relpath(HOME / "config/config.yaml")]
 DEMO_FILES = ["config.json", "model.safetensors", "tokenizer.json"]
 
 # Everything is refused here, with exit code 2, before any job runs.
 with one_sentence():
     STUDY, PROMPTS = check.study(config, files=CONFIG_SOURCES)  # None while a rule has yet to fetch prompts
-    FIGURES = load_specs(Path("config/figures.yaml"))
+    FIGURES = load_specs(HOME / "config/figures.yaml")
 
 # What the scripts read, written when a run starts. It is no output, since Snakemake looks at no params of a job
 # behind one that runs and `ancient` keeps that one from running it, so that a new seed would have changed nothing.
 CONFIG_FILE = f"{STUDY.results}/study/config.json"
 
+
+def start():
+    check.start_results(STUDY, Path(CONFIG_FILE))
+
+
+# A workflow that uses this one as a module does not run its `onstart`.
+if IS_MODULE and not workflow.dryrun:
+    start()
+
 for notice in check.notices(STUDY):
     logger.warning(f"specgap: {notice}")
 
 
-def _shell_prefix():
-    """Let every rule's `python` find specgap, and the extension that a rule builds, in any environment."""
-    built, package = f"{STUDY.resources_folder}/build/rust_agg", f"{workflow.basedir}/src"
-    paths = [built, package, os.environ.get("PYTHONPATH")]
-    prefix = f"set -euo pipefail; export PYTHONPATH={shlex.quote(':'.join(filter(None, paths)))}; "
-    if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
-        # Without an environment of its own, a rule's `python` is the one that runs Snakemake.
-        prefix += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-    return prefix
-
-
-shell.prefix(_shell_prefix())
-
-
+include: "command.smk"
 include: "files.smk"
 include: "resources.smk"
 
@@ -83,7 +81,7 @@ def _fetched_prompts():
 
 def study_prompts():
     """Return the prompt set; where a rule fetches its files, as they are once that rule need not run (again)."""
-    if not prompt_sets.needs_fetch(STUDY):
+    if STUDY.bundled or not prompt_sets.needs_fetch(STUDY):
         return PROMPTS
     (checkpoints.fetch_honest if STUDY.prompts.fetch else checkpoints.fetch_dataset).get()
     return _fetched_prompts()
@@ -109,7 +107,7 @@ def dataset_folder_files():
 
 
 def model_files(wildcards):
-    """Return the files of a pair that are on this disk or come from a rule; a hub model has none."""
+    """Return the files of a pair that are on this disk or come from a rule; of a hub model, its commit."""
     return _files_of_pair(wildcards.pair)
 
 
@@ -122,6 +120,8 @@ def _files_of_pair(name):
             files += [str(Path(model.source) / name) for name in DEMO_FILES]
         elif folder := folder_of(model):
             files += sorted(str(f) for f in folder.iterdir() if f.suffix in (".json", ".safetensors"))
+        else:
+            files.append(str(hub.record_file(Path(STUDY.resources_folder), model)))
     return files
 
 
@@ -195,4 +195,4 @@ def fixed(value):
 
 def sources(*patterns):
     """Return source files as inputs, so that an edit of the code that computes a result computes it anew."""
-    return sorted(str(file) for pattern in patterns for file in Path().glob(pattern))
+    return sorted(os.path.relpath(file) for pattern in patterns for file in HOME.glob(pattern))

@@ -9,7 +9,7 @@ rule draw_figures:
         prompts="<results>/study/prompts.parquet",
         tables=[
             f"<results>/tables/{{pair}}/{{decoding}}/{{setting}}/{name}"
-            for name in table_names.only_csv(table_names.cell_table_names(grouping_names()))
+            for name in table_names.only_csv(drawn_tables())
         ],
         code=sources("src/specgap/figures/*.py", "src/specgap/figures/*.mplstyle"),
     output:
@@ -33,7 +33,7 @@ rule draw_figures:
     message:
         "Drawing {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/draw_figures.py {params.config:q} {input.prompts:q} {params.specs:q}"
+        "specgap draw_figures.py {params.config:q} {input.prompts:q} {params.specs:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} {wildcards.setting:q} 2> {log:q}"
 
 
@@ -78,7 +78,7 @@ for number, stems, decodings in alike(settings_figures):
         message:
             "Drawing all settings of {wildcards.pair}, {wildcards.decoding}"
         shell:
-            "python scripts/draw_figures.py {params.config:q} {input.prompts:q} {params.specs:q}"
+            "specgap draw_figures.py {params.config:q} {input.prompts:q} {params.specs:q}"
             " {wildcards.pair:q} {wildcards.decoding:q} all 2> {log:q}"
 
 
@@ -107,7 +107,7 @@ rule draw_figure:
     message:
         "Drawing {wildcards.figure} of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/draw_figures.py {params.config:q} {input.prompts:q} {params.spec:q}"
+        "specgap draw_figures.py {params.config:q} {input.prompts:q} {params.spec:q}"
         " {wildcards.pair:q} {wildcards.decoding:q} {wildcards.setting:q} --only {wildcards.figure:q} 2> {log:q}"
 
 

@@ -1,5 +1,7 @@
 """Where the rules of traces, replay, tables and figures find their files; more of `common.smk`."""
 
+import shlex
+
 
 def counted_files(wildcards):
     """Return what a state is made of: done files, or the states of a cell's parts."""
@@ -11,8 +13,8 @@ def counted_files(wildcards):
 def counting_command(wildcards, input, threads):
     """Return the script that makes a state of such files, with its first arguments."""
     if input.counted[0].endswith(".rust_agg"):
-        return "scripts/merge_states.py"
-    command = ["scripts/aggregate.py", f"--threads={threads}", CONFIG_FILE, wildcards.setting, input.prompts]
+        return "merge_states.py"
+    command = ["aggregate.py", f"--threads={threads}", CONFIG_FILE, wildcards.setting, input.prompts]
     return shlex.join(command)
 
 
@@ -93,6 +95,12 @@ def figures_of(cell, prompts, timed=False):
     return figure_plan.figures_of(FIGURES, STUDY, cell, prompts.groups_of(grouping_names()[0]), timed=timed)
 
 
+def drawn_tables():
+    """Return the names of the tables that the figures of a cell are drawn from."""
+    groupings = grouping_names()
+    return [*table_names.cell_table_names(groupings), *table_names.surer_table_names(groupings)]
+
+
 def figure_files(setting, decodings):
     """Return the files that a cell's figures go to; none while the groups have yet to be fetched."""
     if not decodings or not PROMPTS:
@@ -113,7 +121,7 @@ def figure_tables(wildcards):
 
 
 def figure_code(wildcards):
-    return [str(file.relative_to(Path.cwd())) for file in figure_plan.code_files(figure_spec(wildcards).kind)]
+    return list(map(os.path.relpath, figure_plan.code_files(figure_spec(wildcards).kind)))
 
 
 def settings_figures(decoding):
@@ -150,6 +158,15 @@ def speed_identity(wildcards):
     cell, texts = cell_of(wildcards), study_prompts().texts
     jobs = jobs_of(cell.decoding, cell.setting).values()
     return [identity.trace_identity(STUDY, cell, job, texts) for job in jobs]
+
+
+def prompt_origin():
+    """Return what says which commit a dataset's rows are from; other prompts have none."""
+    return (
+        [str(prompt_sets.origin_file(Path(STUDY.resources_folder), STUDY.prompts))]
+        if STUDY.prompts.dataset
+        else []
+    )
 
 
 def model_runs(wildcards):

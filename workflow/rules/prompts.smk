@@ -21,14 +21,15 @@ checkpoint fetch_honest:
     message:
         "Fetching HONEST's two files"
     shell:
-        "python scripts/fetch_honest.py {params.folder:q} --local {params.local:q} 2> {log:q}"
+        "specgap fetch_honest.py {params.folder:q} --local {params.local:q} 2> {log:q}"
 
 
 checkpoint fetch_dataset:
     input:
         dataset_folder_files(),
     output:
-        str(prompt_sets.dataset_file(Path(STUDY.resources_folder), STUDY.prompts)),
+        rows=str(prompt_sets.dataset_file(Path(STUDY.resources_folder), STUDY.prompts)),
+        origin=str(prompt_sets.origin_file(Path(STUDY.resources_folder), STUDY.prompts)),
     log:
         "<logs>/fetch_dataset.log",
     conda:
@@ -39,7 +40,7 @@ checkpoint fetch_dataset:
     message:
         "Fetching the dataset of prompts"
     shell:
-        "python scripts/fetch_dataset.py {params.config:q} {output:q} 2> {log:q}"
+        "specgap fetch_dataset.py {params.config:q} {output:q} 2> {log:q}"
 
 
 rule prepare_prompts:
@@ -59,7 +60,7 @@ rule prepare_prompts:
     message:
         "Preparing the prompts"
     shell:
-        "python scripts/prepare_prompts.py {params.config:q} {output:q} 2> {log:q}"
+        "specgap prepare_prompts.py {params.config:q} {output:q} 2> {log:q}"
 
 
 rule measure_prompts:
@@ -85,4 +86,4 @@ rule measure_prompts:
     message:
         "Measuring the prompts under {wildcards.pair}"
     shell:
-        "python scripts/measure_prompts.py {params.config:q} {wildcards.pair:q} {output:q}" " 2> {log:q}"
+        "specgap measure_prompts.py {params.config:q} {wildcards.pair:q} {output:q}" " 2> {log:q}"

@@ -26,7 +26,7 @@ rule collect_paths:
     message:
         "Collecting paths of {wildcards.pair}, {wildcards.decoding}, job {wildcards.job}"
     shell:
-        "python scripts/collect_paths.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
+        "specgap collect_paths.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
         " {wildcards.job:q} 2> >(tee {log:q} >&2)"
 
 
@@ -53,7 +53,7 @@ rule collect_tails:
     message:
         "Collecting tails of {wildcards.pair}, {wildcards.decoding}, job {wildcards.job}"
     shell:
-        "python scripts/collect_tails.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
+        "specgap collect_tails.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
         " {wildcards.job:q} 2> >(tee {log:q} >&2)"
 
 
@@ -63,7 +63,7 @@ rule replay_records:
         paths=replayed("paths"),
         tails=replayed("tails"),
         rust_agg="<resources>/build/rust_agg",
-        code="src/specgap/replay.py",
+        code=sources("src/specgap/replay.py"),
     output:
         "<results>/traces/{pair}/{decoding}/{setting}/{job}.done.json",
     log:
@@ -84,7 +84,7 @@ rule replay_records:
     message:
         "Replaying {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}, job {wildcards.job}"
     shell:
-        "python scripts/replay_records.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
+        "specgap replay_records.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
         " {wildcards.setting:q} {wildcards.job:q} 2> {log:q}"
 
 
@@ -98,7 +98,7 @@ for number, names, decodings in alike(swept_names):
             paths=lambda wildcards: all_done("paths", wildcards),
             tails=swept_tails,
             rust_agg="<resources>/build/rust_agg",
-            code=[f"src/specgap/{name}.py" for name in ("replay", "aggregate", "tables/membership")],
+            code=sources(*(f"src/specgap/{name}.py" for name in ("replay", "aggregate", "tables/membership"))),
         output:
             [f"<results>/aggregates/{{pair}}/{{decoding}}/{name}/state.rust_agg" for name in names],
         log:
@@ -121,7 +121,7 @@ for number, names, decodings in alike(swept_names):
         message:
             "Replaying the sweep of {wildcards.pair}, {wildcards.decoding}"
         shell:
-            "python scripts/replay.py {params.config:q} {input.prompts:q} {wildcards.pair:q}"
+            "specgap replay.py {params.config:q} {input.prompts:q} {wildcards.pair:q}"
             " {wildcards.decoding:q} --threads {threads} 2> {log:q}"
 
 
@@ -140,4 +140,4 @@ rule estimate:
     message:
         "Timing the collectors on two prompts per group"
     shell:
-        "python scripts/estimate.py {params.config:q} 2> >(tee {log:q} >&2)"
+        "specgap estimate.py {params.config:q} 2> >(tee {log:q} >&2)"

@@ -7,6 +7,7 @@ rule write_report:
         done=model_runs,
         tables=rules.tables.input,
         figures=[f"<results>/figures/{cell.folder}/index.json" for cell in drawn_cells(STUDY)],
+        origin=prompt_origin(),
         code=sources("src/specgap/report/*.py", "src/specgap/report/templates/*"),
     output:
         report="<results>/report.html",
@@ -29,7 +30,7 @@ rule write_report:
     message:
         "Writing report, methods and references"
     shell:
-        "python scripts/write_report.py {params.config:q} {input.prompts:q} {input.done:q} 2> {log:q}"
+        "specgap write_report.py {params.config:q} {input.prompts:q} {input.done:q} 2> {log:q}"
 
 
 rule report:

@@ -8,9 +8,8 @@ localrules:
 rule tabulate_cell:
     input:
         prompts="<results>/study/prompts.parquet",
-        vocabulary="<results>/vocabularies/{pair}.parquet",
         state="<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
-        done=done_files,
+        done=lambda wildcards: done_files(cell_of(wildcards))[:1],
         rust_agg="<resources>/build/rust_agg",
         code=sources("src/specgap/tables/*.py"),
     output:
@@ -37,8 +36,8 @@ rule tabulate_cell:
     message:
         "Writing tables of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
-        "python scripts/tabulate_cell.py {params.config:q} {input.prompts:q} {input.vocabulary:q} {input.state:q}"
-        " {wildcards.decoding:q} {wildcards.setting:q} {params.folder:q} {input.done:q} 2> {log:q}"
+        "specgap tabulate_cell.py {params.config:q} {input.prompts:q} {input.state:q} {input.done:q}"
+        " {wildcards.decoding:q} {wildcards.setting:q} {params.folder:q} 2> {log:q}"
 
 
 rule tabulate_prompts:
@@ -56,13 +55,14 @@ rule tabulate_prompts:
     message:
         "Writing the table of prompts"
     shell:
-        "python scripts/tabulate_prompts.py {input.prompts:q} {params.folder:q} 2> {log:q}"
+        "specgap tabulate_prompts.py {input.prompts:q} {params.folder:q} 2> {log:q}"
 
 
 rule tables:
     input:
         "<results>/study/tables/prompts.csv",
         [f"<results>/tables/{cell.folder}/acceptance.csv" for cell in traced_cells(STUDY)],
+        [f"<results>/tables/{cell.folder}/surer_tokens.csv" for cell in stored_cells(STUDY)],
         [
             f"<results>/tables/{cell.folder}/{table}.csv"
             for cell in drawn_cells(STUDY)

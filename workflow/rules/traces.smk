@@ -24,7 +24,7 @@ rule collect_traces:
     message:
         "Tracing {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}, job {wildcards.job}"
     shell:
-        "python scripts/collect_traces.py {params.config:q} {wildcards.pair:q}"
+        "specgap collect_traces.py {params.config:q} {wildcards.pair:q}"
         " {wildcards.decoding:q} {wildcards.setting:q} {wildcards.job:q} 2> >(tee {log:q} >&2)"
 
 
@@ -51,5 +51,5 @@ rule plain:
     message:
         "Timing {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}, with and without the draft"
     shell:
-        "python scripts/time_speed_up.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
+        "specgap time_speed_up.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
         " {wildcards.setting:q} {output.plain:q} {output.assisted:q} 2> >(tee {log:q} >&2)"

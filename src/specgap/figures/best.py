@@ -17,6 +17,7 @@ from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, FAINT, INK, MUTED
 from specgap.figures.text import shown
 from specgap.figures.zones import Zones, compared, draw_rates, fitting, left_out
+from specgap.tables.best import LEFT_OUT
 
 _PANELS = {"block_efficiency": "emitted per target call", "modelled_speed_up": "modelled speed-up"}
 #: As `specgap.tables.best` names what the best is chosen among, with marker and colour.
@@ -46,6 +47,7 @@ def draw_best_schedule(tables: Tables, request: Request) -> Figure:
     settings, best = compared(tables["settings"]), tables["best_schedule"]
     rows = _sorted(best)
     notes = [_HOW, *([_CARRIED] if settings["carry_state"].any() else []), *left_out(tables["settings"])]
+    notes += _unknown(best)
     heights = [_UPPER + _FEET, 0.5 + _ROW * len(rows) + _FEET]
     drawn = new_figure(request, sum(heights), subtitle=_common(best), notes=notes, acceptance=rows)
     grid = drawn.add_gridspec(2, 1, height_ratios=heights)
@@ -58,6 +60,12 @@ def draw_best_schedule(tables: Tables, request: Request) -> Figure:
         axes.set_yticks(range(len(rows)), marked_names(rows) if axes is left else [""] * len(rows))
         axes.set_ylim(-0.7, len(rows) - 0.3)
     return drawn
+
+
+def _unknown(best: pd.DataFrame) -> list[str]:
+    """Return a note on settings that the best could not be chosen among."""
+    said = [note.rsplit("; ", 1)[-1] for note in best["note"].dropna() if note.endswith(LEFT_OUT)]
+    return [f"Best chosen without {said[0]}."] if said else []
 
 
 def _common(best: pd.DataFrame) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from specgap.errors import ModelError
+from specgap.models.claims import claim_gpu
 
 _NO_GPU = frozenset({"", "-1", "none", "void", "nodevfiles"})
 _DRIVER_FILE = Path("/proc/driver/nvidia/version")
@@ -17,15 +18,17 @@ _DRIVER_FILE = Path("/proc/driver/nvidia/version")
 def choose_device(device: str, *, gpu_given: bool, environment: Mapping[str, str] | None = None) -> str:
     """Return the torch device for a config's `device`.
 
-    `auto` is CUDA, MPS or CPU, the first that torch sees. Where a GPU was given (by `gpu_given`,
-    `CUDA_VISIBLE_DEVICES` or `SLURM_JOB_GPUS`) and torch sees none, it raises `ModelError`.
+    `auto` is CUDA, MPS or CPU, the first that torch sees; of several GPUs it is one that no other job has.
+    Where a GPU was given (by `gpu_given`, `CUDA_VISIBLE_DEVICES` or `SLURM_JOB_GPUS`) and torch sees none, it
+    raises `ModelError`.
     """
     giver = _giver(gpu_given, os.environ if environment is None else environment)
     if device == "cpu":
         return "cpu"
     if device == "auto":
-        if _n_cuda():
-            return "cuda"
+        if n := _n_cuda():
+            # A scheduler shows a job its own GPUs; Snakemake alone only counts them.
+            return f"cuda:{claim_gpu(n)}" if n > 1 else "cuda"
         if _has_mps():
             return "mps"
         if giver:

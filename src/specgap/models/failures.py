@@ -21,7 +21,8 @@ def one_sentence(model: Model, what: str) -> Iterator[None]:
 
 def _explain(model: Model, what: str, error: Exception) -> str:
     where = "model folder" if folder_of(model) is not None else "hub model"
-    said = f"{error} {error.__cause__ or ''} {error.__context__ or ''}"
+    behind = (error, error.__cause__, error.__context__)
+    said = " ".join(f"{type(cause).__name__} {cause}" for cause in behind if cause)
     page = f"https://huggingface.co/{model.source}"
     at = f" at revision {model.revision!r}" if model.revision else ""
     if "trust_remote_code" in said:
@@ -31,6 +32,12 @@ def _explain(model: Model, what: str, error: Exception) -> str:
         )
     if where == "model folder":
         return f"{where} {model.source}: its {what} cannot be read ({_first_line(error)})"
+    # The hub says of an unknown model that it might be gated.
+    if "is not a valid model identifier" in said or "RepositoryNotFound" in said or "Repo id must" in said:
+        return (
+            f"hub model {model.source}{at} is unknown or private; check its name at {page}, "
+            f"log in with `hf auth login`, or write a folder as ./{model.source}"
+        )
     if "gated repo" in said.lower() or "GatedRepoError" in said:
         return (
             f"hub model {model.source} is gated; accept its terms at {page}, log in with `hf auth login`, "
@@ -38,11 +45,6 @@ def _explain(model: Model, what: str, error: Exception) -> str:
         )
     if "is not a valid git identifier" in said or "RevisionNotFound" in said:
         return f"hub model {model.source} has no revision {model.revision!r}; see {page}/tree/main"
-    if "is not a valid model identifier" in said or "RepositoryNotFound" in said or "Repo id must" in said:
-        return (
-            f"hub model {model.source}{at} is unknown or private; check its name at {page}, "
-            f"log in with `hf auth login`, or write a folder as ./{model.source}"
-        )
     if "safetensors" in said and "does not appear to have a file" in said:
         return (
             f"hub model {model.source}{at} has no safetensors weights; wanted a model or revision with them, "
@@ -51,7 +53,8 @@ def _explain(model: Model, what: str, error: Exception) -> str:
     if _is_unreachable(said):
         return (
             f"hub model {model.source}{at} cannot be fetched, since the hub is not reachable and its {what} "
-            f"is not in the local cache; fetch it where there is a network (`hf download {model.source}`), "
+            f"is not in the local cache; fetch it where there is a network "
+            f"(`snakemake prefetch --forcerun fetch_model`, or `hf download {model.source}`), "
             f"or give a folder's path"
         )
     return f"hub model {model.source}{at}: its {what} cannot be read ({_first_line(error)})"

@@ -12,6 +12,7 @@ from specgap import schema
 from specgap.config import Study
 from specgap.files import written_whole
 from specgap.models.encoding import encode, render
+from specgap.models.hub import pinned
 from specgap.models.load import ReadyPair, check_prompts, ready_pair
 from specgap.models.readable import token_texts
 from specgap.prompts import PromptSet
@@ -53,8 +54,9 @@ def write_measures(study: Study, pair: str, prompts: PromptSet, *, measures: Pat
     Raises `ModelError` before any weights are loaded for a prompt that leaves the longest decoding no room.
     """
     longest = max(decoding.max_new_tokens for decoding in study.decodings.values())
-    check_prompts(study.pairs[pair], prompts.texts.values(), study.prompt_format, max_new_tokens=longest)
-    ready = ready_pair(study.pairs[pair], device=study.device, gpu_given=study.resources.gpu > 0)
+    asked = pinned(study, pair)
+    check_prompts(asked, prompts.texts.values(), study.prompt_format, max_new_tokens=longest)
+    ready = ready_pair(asked, device=study.device, gpu_given=study.resources.gpu > 0)
     terms = {row.prompt: row.term for row in reversed(prompts.rows)}  # a prompt's first row wins
     tables = {
         measures: measure_prompts(ready, prompts.texts, terms, study.prompt_format),

@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from specgap.errors import ModelError
@@ -19,11 +20,14 @@ from specgap.settings import Model
 
 
 def revision_of(model: Model, config: Any) -> str:
-    """Return the commit of a hub model, taken from its loaded config, or the digest of a folder."""
+    """Return the commit of a hub model whose config was just loaded, or the digest of a folder.
+
+    transformers 5.23 no longer says it with the config; the hub's cache knows which one it gave.
+    """
     folder = folder_of(model)
     if folder is not None:
         return folder_revision(folder)
-    commit = getattr(config, "_commit_hash", None)
+    commit = getattr(config, "_commit_hash", None) or _cached_commit(model)
     if isinstance(commit, str):
         return commit
     raise ModelError(
@@ -92,11 +96,18 @@ def without_progress_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def _cached_commit(model: Model) -> str | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(model.source, "config.json", revision=model.revision)
+    return Path(found).parent.name if isinstance(found, str) else None
+
+
 def _read(model: Model, what: str, read: Callable[..., Any], options: dict[str, Any]) -> Any:
     folder = folder_of(model)
     if folder is None:
         # Without a network the hub's client retries for most of a minute before it looks into its cache.
-        options = {"local_files_only": _is_offline(), **options}
+        options = {"local_files_only": is_offline(), **options}
         if model.revision is not None:
             options = {"revision": model.revision, **options}
     with one_sentence(model, what):
@@ -108,8 +119,13 @@ def _read(model: Model, what: str, read: Callable[..., Any], options: dict[str, 
 
 
 @cache
-def _is_offline() -> bool:
-    """Say whether the hub's host is unknown here; behind a proxy only the client itself can tell."""
+def is_offline() -> bool:
+    """Say whether the hub is not to be asked, or its host is unknown here.
+
+    Behind a proxy only the client itself can tell.
+    """
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return True
     if any(name.lower() in ("https_proxy", "all_proxy") and value for name, value in os.environ.items()):
         return False
     host = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname

@@ -10,7 +10,7 @@ from specgap.prompts.ids import prompt_id
 from specgap.prompts.limit import limited
 from specgap.prompts.load import load_prompts
 from specgap.prompts.promptset import PromptSet, Row
-from specgap.prompts.sources import dataset_file, needs_fetch, source_files
+from specgap.prompts.sources import dataset_file, needs_fetch, origin_file, recorded_commit, source_files
 from specgap.prompts.storage import prompts_table, read_prompts, write_prompts
 
 __all__ = [
@@ -22,9 +22,11 @@ __all__ = [
     "limited",
     "load_prompts",
     "needs_fetch",
+    "origin_file",
     "prompt_id",
     "prompts_table",
     "read_prompts",
+    "recorded_commit",
     "source_files",
     "write_prompts",
 ]

@@ -1,5 +1,6 @@
 """Which files a study's prompts are read from, and which of them have to be fetched first."""
 
+import json
 from pathlib import Path
 
 from specgap.config import Prompts, Study
@@ -33,3 +34,14 @@ def dataset_file(resources: Path, prompts: Prompts) -> Path:
     """Return where a dataset's rows are kept; each id, revision and split has a file of its own."""
     parts = [prompts.dataset or "", prompts.name or "", prompts.revision or "", prompts.split]
     return resources / "datasets" / f"{file_name('@'.join(parts))}.jsonl"
+
+
+def origin_file(resources: Path, prompts: Prompts) -> Path:
+    """Return where the commit is recorded that a dataset's rows are from."""
+    return dataset_file(resources, prompts).with_suffix(".origin.json")
+
+
+def recorded_commit(study: Study) -> str | None:
+    """Return the commit that a dataset's rows are from; None of a folder, or where none was fetched."""
+    origin = origin_file(Path(study.resources_folder), study.prompts)
+    return json.loads(origin.read_text(encoding="utf-8"))["commit"] if origin.is_file() else None

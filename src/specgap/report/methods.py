@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from specgap.config import EMBEDDED_PROMPTS, OVERALL, Study
-from specgap.prompts import PromptSet
+from specgap.prompts import PromptSet, recorded_commit
 from specgap.report.prose import COLLECTORS, DEFINITIONS, SCHEDULES, TAILS, UNITS
 from specgap.report.words import caveats
 from specgap.settings import Decoding, PromptFormat, Setting
@@ -156,7 +156,8 @@ def _source(study: Study) -> str:
     if chosen.fetch == "honest":
         return "those of HONEST [@nozza2021; @nozza2022]"
     if chosen.dataset:
-        revision = f", revision {_code(chosen.revision)}" if chosen.revision else ""
+        found = recorded_commit(study) or chosen.revision
+        revision = f", revision {_code(found)}" if found else ""
         return f"from the dataset {_code(chosen.dataset)} (split {_code(chosen.split)}{revision})"
     files = ", ".join(_code(file) for file in chosen.files or ())
     if chosen.files == [EMBEDDED_PROMPTS]:

@@ -38,6 +38,8 @@ COLUMNS = (
     "pilot",
     "note",
 )
+#: Ends the note of a row that was chosen among some settings alone.
+LEFT_OUT = f"settings left out: {NOT_COLLECTED}"
 #: What a group's best is chosen among.
 CONSTANT, EVERY = "constant", "all settings"
 #: Constant settings within this much of the best one's speed-up are as good as it.
@@ -69,17 +71,20 @@ def best_schedule(
     `near_best_low` and `near_best_high` are the least and greatest γ around a best constant setting that stay
     within `NEAR_PERCENT` of its speed-up. `loss_percent` is what the group loses of its best speed-up at
     `average_setting`; as the best of several it is never negative, and greater than 0 by chance too.
-    `loss_percent_se` treats prompts as clusters and both settings as chosen beforehand.
+    `loss_percent_se` treats prompts as clusters and both settings as chosen beforehand. Settings whose
+    discarded tokens are not known are left out, which the notes say.
     """
     known = [one for one in swept if one.has_drafted and not one.setting.carry_state]
     constant = sorted(
         (one for one in known if is_constant(one.setting)), key=lambda one: one.setting.num_assistant_tokens
     )
     why = NO_COST_RATIO if cost_ratio is None else "" if known else NOT_COLLECTED
+    n_unknown = sum(not one.has_drafted for one in swept)
+    left = f"{n_unknown} of {len(swept)} {LEFT_OUT}" if n_unknown and known else ""
     rows = []
     for among, chosen in ((CONSTANT, constant), (EVERY, known)):
         usable = chosen if cost_ratio is not None else []
-        rows += list(_rows(among, usable, groups, mode, cost_ratio or 0.0, why))
+        rows += list(_rows(among, usable, groups, mode, cost_ratio or 0.0, why, left))
     return frame_of([{**row, "cost_ratio": cost_ratio} for row in rows], COLUMNS)
 
 
@@ -90,6 +95,7 @@ def _rows(
     mode: Mode,
     cost_ratio: float,
     why: str,
+    left: str,
 ) -> Iterator[Row]:
     [everyone] = groups[OVERALL]
     average = _best(swept, everyone, cost_ratio)
@@ -113,7 +119,13 @@ def _rows(
             near = _near(swept, group, best, cost_ratio) if among == CONSTANT else {}
             found = {**_at("best", best, group, cost_ratio), **_at("average", average, group, cost_ratio)}
             loss = _loss(best, average, group, cost_ratio)
-            yield {**about, **found, **near, **loss, "note": "; ".join(group.notes)}
+            yield {
+                **about,
+                **found,
+                **near,
+                **loss,
+                "note": "; ".join([*group.notes, *([left] if left else [])]),
+            }
 
 
 def _counts(one: Swept, group: Group) -> list[Counts]:

@@ -43,7 +43,6 @@ class CellCounts:
     positions: dict[int, Positions]
     histograms: pd.DataFrame
     joint_histogram: pd.DataFrame
-    tokens: pd.DataFrame
     calibration: list[CalibrationBin]
     discarded: Discarded
 
@@ -55,7 +54,6 @@ def cell_counts(state: rust_agg.State) -> CellCounts:
         positions=_positions(_frame(state.prompt_positions())),
         histograms=histogram_counts(state),
         joint_histogram=_known(_frame(state.joint_histogram()), discarded_of(state)),
-        tokens=_frame(state.tokens()),
         calibration=_calibration(_frame(state.calibration())),
         discarded=discarded_of(state),
     )
@@ -69,6 +67,11 @@ def prompt_counts(state: rust_agg.State) -> dict[int, Counts]:
 def histogram_counts(state: rust_agg.State) -> pd.DataFrame:
     """Return the histograms; without discarded tokens where their p and q are not known."""
     return _known(_frame(state.histograms()), discarded_of(state))
+
+
+def token_counts(state: rust_agg.State) -> pd.DataFrame:
+    """Return how often each token was surer, by group, unit and verdict."""
+    return _frame(state.tokens())
 
 
 def discarded_of(state: rust_agg.State) -> Discarded:

@@ -13,10 +13,11 @@ GROUP_TABLES = (
     "acceptance",
     "acceptance_by_position",
     "group_differences",
-    "surer_tokens",
     "histograms",
     "joint_histogram",
 )
+#: The one that needs records beside counts.
+SURER_TABLE = "surer_tokens"
 #: Tables that know no groups.
 PLAIN_TABLES = ("calibration",)
 #: Tables that go into a paper: a booktabs `.tex` stands beside their CSV.
@@ -36,12 +37,14 @@ WITH_TEX = frozenset(
 )
 #: Tables over settings that every decoding of several settings has.
 SETTINGS_TABLES = ("settings", "histograms", "best_schedule")
+#: Tables that are made of records or rounds, not of counts.
+RECORD_TABLES = ("schedule_state", "order_effect", "measured_speed_up")
 #: Tables of measured times, which no run writes unless they are asked for.
 TIMING_TABLES = ("measured_speed_up",)
 
 
 def cell_table_names(groupings: Sequence[str]) -> list[str]:
-    """Return the names of all files that the tables of one cell are written to, in that order.
+    """Return the names of all files that a cell's counts are tabulated in, in that order.
 
     `groupings` are the study's, the main one first; the tables of all prompts together come with them.
 
@@ -52,7 +55,7 @@ def cell_table_names(groupings: Sequence[str]) -> list[str]:
     for grouping in (*groupings, OVERALL):
         for table in GROUP_TABLES:
             if has_table(table, grouping):
-                names += _with_tex(table, table_file(Path(), table, grouping, main=groupings[0]).name)
+                names += _of_grouping(table, grouping, groupings)
     for table in PLAIN_TABLES:
         names += _with_tex(table, f"{table}.csv")
     return names
@@ -64,8 +67,16 @@ def swept_table_names(groupings: Sequence[str]) -> list[str]:
     >>> swept_table_names(["category"])[::2]
     ['acceptance.csv', 'acceptance--overall.csv']
     """
-    files = (table_file(Path(), "acceptance", name, main=groupings[0]).name for name in (*groupings, OVERALL))
-    return [name for file in files for name in _with_tex("acceptance", file)]
+    return [file for name in (*groupings, OVERALL) for file in _of_grouping("acceptance", name, groupings)]
+
+
+def surer_table_names(groupings: Sequence[str]) -> list[str]:
+    """Return the names of all files that tokens with q > p of one cell are written to.
+
+    >>> surer_table_names(["category"])[1:3]
+    ['surer_tokens.tex', 'surer_tokens--overall.csv']
+    """
+    return [file for name in (*groupings, OVERALL) for file in _of_grouping(SURER_TABLE, name, groupings)]
 
 
 # Over settings ---------------------------------------------------------------------------------------
@@ -145,6 +156,10 @@ def has_table(table: str, grouping: str) -> bool:
 def only_csv(names: Iterable[str]) -> list[str]:
     """Return those of `names` that are CSV files."""
     return [name for name in names if name.endswith(".csv")]
+
+
+def _of_grouping(table: str, grouping: str, groupings: Sequence[str]) -> list[str]:
+    return _with_tex(table, table_file(Path(), table, grouping, main=groupings[0]).name)
 
 
 def _with_tex(table: str, csv: str) -> list[str]:

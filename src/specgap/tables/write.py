@@ -23,10 +23,11 @@ from specgap.tables.from_state import (
     of_grouping,
     prompt_counts,
     surer_counts,
+    token_counts,
 )
 from specgap.tables.histograms import histograms, joint_histogram
 from specgap.tables.membership import Group, groups_in
-from specgap.tables.names import WITH_TEX, has_table
+from specgap.tables.names import SURER_TABLE, WITH_TEX, has_table
 from specgap.tables.positions import acceptance_by_position
 from specgap.tables.prompts import prompts_by_group
 from specgap.tables.surer import surer_tokens, top_tokens
@@ -42,30 +43,52 @@ def write_cell_tables(
     *,
     state: rust_agg.State,
     prompts: PromptSet,
+    mode: Mode,
+    ratio: float,
+    cost_ratio: float | None,
+) -> list[Path]:
+    """Write what the counts of a pair, decoding and setting say; return the paths of `cell_table_names`.
+
+    `ratio` is the config's `over_confident_ratio`, `cost_ratio` that of `tables.cost`.
+    """
+    cell, counts = _Cell(folder, prompts, mode, ratio), cell_counts(state)
+    written = []
+    for grouping in (*prompts.groupings, OVERALL):
+        frames = _group_tables(counts, grouping, groups_in(prompts, grouping), mode, cost_ratio)
+        for name, frame in frames.items():
+            if has_table(name, grouping):
+                written += cell.write(name, grouping, frame)
+    frame = calibration(counts.calibration, mode=mode, pilot=prompts.pilot)
+    return written + cell.write("calibration", prompts.groupings[0], frame)
+
+
+def write_surer_tables(
+    folder: Path,
+    *,
+    state: rust_agg.State,
+    prompts: PromptSet,
     vocabulary: Mapping[int, str],
     trace_files: Sequence[Path] | None,
     round_files: Sequence[Path] | None,
     mode: Mode,
     ratio: float,
-    cost_ratio: float | None,
 ) -> list[Path]:
-    """Write all tables of one pair, decoding and setting; return the paths of `names.cell_table_names`.
+    """Write the tokens with q > p of a cell; return the paths of `names.surer_table_names`.
 
     `vocabulary` gives each token's text in readable form. `trace_files` and `round_files` hold the same
     shards in the same order; None where the setting has no records, which leaves the columns that need them
-    empty. `ratio` is the config's `over_confident_ratio`, `cost_ratio` that of `tables.cost`.
+    empty.
     """
-    cell = _Cell(folder, cell_counts(state), prompts, mode, ratio, cost_ratio)
+    cell, tokens = _Cell(folder, prompts, mode, ratio), token_counts(state)
     written = []
     for grouping in (*prompts.groupings, OVERALL):
-        groups = groups_in(prompts, grouping)
-        for name, frame in _group_tables(
-            cell, grouping, groups, vocabulary, trace_files, round_files
-        ).items():
-            if has_table(name, grouping):
-                written += cell.write(name, grouping, frame)
-    frame = calibration(cell.counts.calibration, mode=mode, pilot=prompts.pilot)
-    return written + cell.write("calibration", prompts.groupings[0], frame)
+        groups, records = groups_in(prompts, grouping), None
+        if trace_files is not None and round_files is not None:
+            records = read_surer(trace_files, round_files, groups, prompts.distinct)
+        counts = surer_counts(tokens, grouping, groups)
+        frame = surer_tokens(counts, records, groups, vocabulary=vocabulary, texts=prompts.texts, mode=mode)
+        written += cell.write(SURER_TABLE, grouping, frame)
+    return written
 
 
 def write_swept_tables(
@@ -111,54 +134,34 @@ def about(prompts: PromptSet, mode: Mode | None) -> list[str]:
 @dataclass(frozen=True)
 class _Cell:
     folder: Path
-    counts: CellCounts
     prompts: PromptSet
     mode: Mode
     ratio: float
-    cost_ratio: float | None
 
     def write(self, name: str, grouping: str, frame: pd.DataFrame) -> list[Path]:
         path = table_file(self.folder, name, grouping, main=self.prompts.groupings[0])
         write_table(path, frame)
         if name not in WITH_TEX:
             return [path]
-        shown = top_tokens(frame, TOP_TOKENS) if name == "surer_tokens" else frame
+        shown = top_tokens(frame, TOP_TOKENS) if name == SURER_TABLE else frame
         notes = [*about(self.prompts, self.mode), f"Over-confident: q ≥ {self.ratio:g} p."]
         _write_tex(path.with_suffix(".tex"), name, shown, notes)
         return [path, path.with_suffix(".tex")]
 
 
 def _group_tables(
-    cell: _Cell,
-    grouping: str,
-    groups: Sequence[Group],
-    vocabulary: Mapping[int, str],
-    trace_files: Sequence[Path] | None,
-    round_files: Sequence[Path] | None,
+    counts: CellCounts, grouping: str, groups: Sequence[Group], mode: Mode, cost_ratio: float | None
 ) -> dict[str, pd.DataFrame]:
-    counts, mode = cell.counts, cell.mode
     totals = [total(counts.prompts.get(prompt, Counts()) for prompt in group.prompts) for group in groups]
-    records = None
-    if trace_files is not None and round_files is not None:
-        records = read_surer(trace_files, round_files, groups, cell.prompts.distinct)
+    joint = of_grouping(counts.joint_histogram, grouping, groups)
     return {
         "acceptance": acceptance(
-            counts.prompts, groups, mode=mode, discarded=counts.discarded, cost_ratio=cell.cost_ratio
+            counts.prompts, groups, mode=mode, discarded=counts.discarded, cost_ratio=cost_ratio
         ),
         "acceptance_by_position": acceptance_by_position(counts.positions, counts.prompts, groups, mode=mode),
         "group_differences": group_differences(groups, totals, mode=mode),
-        "surer_tokens": surer_tokens(
-            surer_counts(counts.tokens, grouping, groups),
-            records,
-            groups,
-            vocabulary=vocabulary,
-            texts=cell.prompts.texts,
-            mode=mode,
-        ),
         "histograms": histograms(of_grouping(counts.histograms, grouping, groups), groups, mode=mode),
-        "joint_histogram": joint_histogram(
-            of_grouping(counts.joint_histogram, grouping, groups), groups, mode=mode
-        ),
+        "joint_histogram": joint_histogram(joint, groups, mode=mode),
     }
 
 

@@ -10,6 +10,8 @@ import transformers
 from specgap.config import Study
 from specgap.layout import Cell, Job
 from specgap.models import ReadyPair, check_prompts, ready_pair
+from specgap.models.hub import pinned
+from specgap.settings import Pair
 from specgap.trace.assisted import check_transformers, ignored_fields
 from specgap.trace.progress import Log
 from specgap.trace.shards import Identity
@@ -35,8 +37,9 @@ def opened(study: Study, cell: Cell, job: Job, texts: Mapping[int, str], *, what
     """
     check_transformers(transformers.__version__)
     torch.set_num_threads(study.shards.threads)
-    ids = _encoded(study, cell, job, texts)
-    pair = ready_pair(study.pairs[cell.pair], device=study.device, gpu_given=study.resources.gpu > 0)
+    asked = pinned(study, cell.pair)
+    ids = _encoded(study, asked, cell, job, texts)
+    pair = ready_pair(asked, device=study.device, gpu_given=study.resources.gpu > 0)
     log(f"{pair.facts['device_name']}: {what} {cell.folder}, job {job.name}")
     _say_ignored(pair, log)
     return Opened(pair, ids)
@@ -57,10 +60,12 @@ def identity_of(
     )
 
 
-def _encoded(study: Study, cell: Cell, job: Job, texts: Mapping[int, str]) -> dict[int, list[int]]:
+def _encoded(
+    study: Study, pair: Pair, cell: Cell, job: Job, texts: Mapping[int, str]
+) -> dict[int, list[int]]:
     wanted = dict.fromkeys(prompt for shard in job.shards for prompt in shard.prompts)
     encoded = check_prompts(
-        study.pairs[cell.pair],
+        pair,
         [texts[prompt] for prompt in wanted],
         study.prompt_format,
         max_new_tokens=study.decodings[cell.decoding].max_new_tokens,

@@ -22,7 +22,7 @@ from specgap.models import ReadyPair
 from specgap.schema import PLAIN_TIMINGS, TIMINGS
 from specgap.settings import Decoding
 from specgap.trace.assisted import Assisted, generation_config, torch_seed, warpers
-from specgap.trace.ledger import Recording
+from specgap.trace.ledger import Recording, tabulate
 from specgap.trace.opening import opened
 from specgap.trace.progress import Log, Progress
 from specgap.trace.shards import METADATA_KEY, canonical, write_parquet
@@ -71,9 +71,12 @@ def time_speed_up(
         for turn in turns[:WARM_UP]:
             alone.time(turn)
             runner.record(turn.ids, seed=turn.seed, gamma=setting.num_assistant_tokens)
+        gamma = setting.num_assistant_tokens
         for number, turn in enumerate(turns):
             before = [alone.time(turn)] if number % 2 else []
-            recording = runner.record(turn.ids, seed=turn.seed, gamma=setting.num_assistant_tokens)
+            recording = runner.record(turn.ids, seed=turn.seed, gamma=gamma)
+            if setting.carry_state:
+                gamma = _gamma_after(recording, turn, study, cell, pair, gamma)
             rows["plain"] += before or [alone.time(turn)]
             rows["assisted"] += _rounds(turn, recording)
             seen.add(n_tokens=2 * len(recording.ids))
@@ -104,6 +107,22 @@ class _Alone:
         )
         _settle(self._target)
         return {"prompt": turn.prompt, "sample": turn.sample, "seconds": time.perf_counter() - began}
+
+
+def _gamma_after(
+    recording: Recording, turn: _Turn, study: Study, cell: Cell, pair: ReadyPair, gamma: int
+) -> int:
+    """Return γ as the next prompt finds it, where it is carried from prompt to prompt."""
+    _, gamma = tabulate(
+        recording,
+        prompt=turn.prompt,
+        sample=turn.sample,
+        setting=study.setting(cell.setting),
+        gamma=gamma,
+        max_new_tokens=study.decodings[cell.decoding].max_new_tokens,
+        eos_token_ids=pair.eos_token_ids,
+    )
+    return gamma
 
 
 def _rounds(turn: _Turn, recording: Recording) -> list[Row]:

@@ -1,0 +1,138 @@
+"""A finished study goes to another machine as one file, and everything is drawn again there."""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from specgap.bundle import unpack_bundle
+from specgap.errors import ConfigError
+from tests.support.sandbox import ROOT, Sandbox, make_sandbox
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def bundle(study: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    whole = tmp_path_factory.mktemp("bundle") / "study"
+    shutil.copytree(study.folder, whole)
+    run = Sandbox(whole).snakemake("--", "bundle")
+    assert run.code == 0, run.output
+    return whole / "results/bundle.zip"
+
+
+def test_a_bundle_holds_no_token_records(bundle: Path) -> None:
+    names = zipfile.ZipFile(bundle).namelist()
+    shards = [name for name in names if name.endswith(".parquet")]
+    assert sorted(shards) == ["results/prompts/tiny.parquet", "results/study/prompts.parquet"]
+    assert not [name for name in names if "rounds/" in name or "timings/" in name or "tails/" in name]
+    assert {"prompts.csv", "config.yaml", "README.txt", "results/report.html"} <= set(names)
+
+
+def test_everything_but_records_is_made_again_from_a_bundle_byte_for_byte(
+    bundle: Path, tmp_path: Path
+) -> None:
+    elsewhere = make_sandbox(tmp_path / "elsewhere")
+    archive = tmp_path / "shared" / "mine.zip"
+    archive.parent.mkdir()
+    shutil.copy2(bundle, archive)
+    folder = archive.with_suffix("")
+    assert elsewhere.script("unpack_bundle.py", str(archive), str(folder)).code == 0
+    shutil.copytree(elsewhere.folder / "resources", folder / "resources")
+    config = ["--directory", str(folder), "--configfile", str(folder / "config.yaml")]
+    run = elsewhere.workflow(*config)
+    assert run.code == 0, run.output
+    assert not {"collect_paths", "collect_traces", "aggregate", "replay"} & set(run.job_counts())
+    original = {file.relative_to(folder / "original"): file for file in (folder / "original").rglob("*.*")}
+    assert len(original) > 100
+    for name, file in original.items():
+        assert (folder / name).read_bytes() == file.read_bytes(), name
+    assert "Nothing to be done" in elsewhere.workflow("--dry-run", *config).output
+    assert not unpack_bundle(archive, folder)  # it is there already
+
+
+def test_two_bundles_of_one_study_are_the_same_file(bundle: Path) -> None:
+    first = bundle.read_bytes()
+    bundle.unlink()
+    run = Sandbox(bundle.parents[1]).snakemake("--", "bundle")
+    assert run.code == 0, run.output
+    assert bundle.read_bytes() == first
+
+
+def edited(bundle: Path, path: Path, edit: Callable[[dict[str, bytes]], None]) -> Path:
+    with zipfile.ZipFile(bundle) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    edit(files)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def named(name: str) -> Callable[[dict[str, bytes]], None]:
+    """Give one file another name, in the manifest too."""
+
+    def edit(files: dict[str, bytes]) -> None:
+        files[name] = files.pop("prompts.csv")
+        manifest = json.loads(files["bundle.json"])
+        manifest["files"][name] = manifest["files"].pop("prompts.csv")
+        files["bundle.json"] = json.dumps(manifest).encode()
+
+    return edit
+
+
+def changed(files: dict[str, bytes]) -> None:
+    files["results/report.html"] = files["results/report.html"].replace(b"e", b"E")
+
+
+def longer(files: dict[str, bytes]) -> None:
+    files["results/report.html"] += b" "
+
+
+def foreign(files: dict[str, bytes]) -> None:
+    files.clear()
+    files["a.txt"] = b"a"
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (named("../outside.csv"), "wanted names below its own folder"),
+        (named("/tmp/outside.csv"), "wanted names below its own folder"),
+        (named("a\\b.csv"), "wanted names below its own folder"),
+        (changed, "has SHA-256"),
+        (longer, "wanted "),
+        (lambda files: files.update({"more.txt": b"more"}), "is not both in the zip and in its bundle.json"),
+        (lambda files: files.pop("prompts.csv"), "is not both in the zip and in its bundle.json"),
+        (foreign, "has no bundle.json that can be read"),
+        (lambda files: files.update({"bundle.json": b'{"format": 9, "files": {}}'}), "format 9"),
+        (lambda files: files.update({"bundle.json": b"[]"}), "has no bundle.json that can be read"),
+    ],
+)
+def test_what_is_no_bundle_is_refused_and_leaves_nothing(
+    bundle: Path, tmp_path: Path, edit: Callable[[dict[str, bytes]], None], said: str
+) -> None:
+    archive = edited(bundle, tmp_path / "odd.zip", edit)
+    with pytest.raises(ConfigError, match=said):
+        unpack_bundle(archive, tmp_path / "odd")
+    assert list(tmp_path.iterdir()) == [archive]
+
+
+def test_a_cut_or_missing_zip_is_refused_in_one_sentence(bundle: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(bundle.read_bytes()[:-2000])
+    with pytest.raises(ConfigError, match="no whole zip file"):
+        unpack_bundle(cut, tmp_path / "cut")
+    run = Sandbox(ROOT).script("unpack_bundle.py", str(tmp_path / "none.zip"), str(tmp_path / "none"))
+    assert (run.code, run.output.count("\n")) == (2, 1)
+    assert "there is no bundle" in run.output
+
+
+def test_another_folder_of_that_name_is_left_alone(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ConfigError, match="does not come from"):
+        unpack_bundle(bundle, tmp_path / "mine")
+    assert not list((tmp_path / "mine").iterdir())

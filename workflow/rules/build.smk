@@ -1,0 +1,25 @@
+"""The Rust extension, built from its sources."""
+
+
+localrules:
+    build_rust_agg,
+
+
+rule build_rust_agg:
+    input:
+        sources(
+            "rust_agg/Cargo.*",
+            "rust_agg/pyproject.toml",
+            "rust_agg/src/**/*.rs",
+            "rust_agg/rust_agg/*.pyi",
+        ),
+    output:
+        directory("<resources>/build/rust_agg"),
+    log:
+        "<logs>/build_rust_agg.log",
+    conda:
+        "../../envs/build.yaml"
+    message:
+        "Building rust_agg"
+    shell:
+        "specgap build_rust_agg.sh {output:q} > {log:q} 2>&1"
