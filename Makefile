@@ -18,11 +18,11 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
-# Tests with a target of their own.
-APART := conda or faults
+# Tests with a target of their own; pyproject.toml leaves them out of a plain `pytest`.
+APART := conda or faults or cluster
 
-.PHONY: figures bundle test test-faults reliability soak fuzz audit quick check format schema docs \
-	bench-aggregate bench-trace lock clean
+.PHONY: figures bundle test test-conda test-faults test-cluster reliability soak fuzz audit quick check format \
+	schema docs bench-aggregate bench-trace bench-dag lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html; FROM=bundle.zip: of a bundle
 ifdef FROM
@@ -40,7 +40,7 @@ bundle: .venv/.rust_agg ## results/bundle.zip: the embedded study without token 
 
 test: .venv/.rust_agg ## everything a reader may rely on
 	cargo test --locked --quiet --manifest-path rust_agg/Cargo.toml
-	pytest -n $(CORES) --dist loadfile -m "not ($(APART))"
+	pytest -n $(CORES) --dist loadfile
 
 test-conda: .venv/.rust_agg ## --use-conda through a stand-in for conda, in at most 10 minutes and 2 GB of disk
 	pytest -m conda --basetemp .venv/test-conda tests/conda
@@ -63,6 +63,9 @@ audit: .venv/.ready ## known holes in what specgap is built on, where their data
 
 quick: .venv/.rust_agg ## while editing
 	pytest -q -n $(CORES) --dist loadfile -m "not (slow or $(APART))"
+
+test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian)
+	pytest -m cluster tests/cluster
 
 check: .venv/.rust_agg ## formats, lints, types
 	ruff format --check .
@@ -91,6 +94,9 @@ bench-aggregate: .venv/.rust_agg ## rust_agg beside its peers, in at most 20 min
 
 bench-trace: .venv/.rust_agg ## paths, tails and replay beside assisted generation, in at most 20 minutes; benchmarks/README.md
 	python -m benchmarks.trace.run
+
+bench-dag: .venv/.rust_agg ## how long a dry run of a large study takes, in about two minutes; benchmarks/README.md
+	python -m benchmarks.dag.run
 
 lock: .venv/.rust_agg ## after an edit of pyproject.toml
 	$(UV) lock

@@ -150,6 +150,12 @@ class Resources(Block):
     gpu: int = Field(
         0, ge=0, description="GPUs per trace job; with one given, `device: auto` never falls back to CPU."
     )
+    mem_mb: int | None = Field(
+        None, ge=100, description="Main memory of a job that runs models, in MB; estimated when left out."
+    )
+    minutes: int | None = Field(
+        None, ge=1, description="Time limit of a job that runs models; estimated when left out."
+    )
 
 
 class FigureChoice(Block):

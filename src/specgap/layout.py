@@ -48,11 +48,8 @@ def traced_cells(study: Study) -> list[Cell]:
 
 def stored_cells(study: Study) -> list[Cell]:
     """Return those of `traced_cells` that keep traces and rounds."""
-    return [
-        cell
-        for cell in traced_cells(study)
-        if study.setting(cell.setting) in study.stored_settings_of(cell.decoding)
-    ]
+    stored = {decoding: {s.name for s in study.stored_settings_of(decoding)} for decoding in study.decodings}
+    return [cell for cell in traced_cells(study) if cell.setting in stored[cell.decoding]]
 
 
 def drawn_cells(study: Study) -> list[Cell]:

@@ -13,9 +13,14 @@ rule aggregate:
         "<logs>/aggregate/{pair}/{decoding}/{setting}.log",
     wildcard_constraints:
         setting=stored_names(),
+    group:
+        "counts"
     conda:
         "../../envs/analysis.yaml"
     threads: STUDY.aggregate.threads
+    resources:
+        mem_mb=memory(counting_needs),
+        runtime=minutes(counting_needs),
     params:
         command=counting_command,
         limit=limit_of,

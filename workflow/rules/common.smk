@@ -61,6 +61,7 @@ for notice in check.notices(STUDY):
 
 include: "command.smk"
 include: "files.smk"
+include: "resources.smk"
 
 
 wildcard_constraints:
@@ -107,7 +108,12 @@ def dataset_folder_files():
 
 def model_files(wildcards):
     """Return the files of a pair that are on this disk or come from a rule; of a hub model, its commit."""
-    pair = STUDY.pairs[wildcards.pair]
+    return _files_of_pair(wildcards.pair)
+
+
+@functools.cache
+def _files_of_pair(name):
+    pair = STUDY.pairs[name]
     files = []
     for model in (pair.target, pair.draft):
         if STUDY.trains(model):

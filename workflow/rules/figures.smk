@@ -20,8 +20,13 @@ rule draw_figures:
         "<logs>/draw_figures/{pair}/{decoding}/{setting}.log",
     wildcard_constraints:
         decoding=one_of(decodings_of("sampled")),
+    group:
+        "figures"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=step_memory("draw"),
+        runtime=step_minutes("draw"),
     params:
         config=CONFIG_FILE,
         specs=fixed(specs_as_json(FIGURES, ["cell", "group"])),
@@ -60,8 +65,13 @@ for number, stems, decodings in alike(settings_figures):
             "<logs>/draw_settings_figures/{pair}/{decoding}.log",
         wildcard_constraints:
             decoding=one_of(decodings),
+        group:
+            "figures"
         conda:
             "../../envs/analysis.yaml"
+        resources:
+            mem_mb=step_memory("draw"),
+            runtime=step_minutes("draw"),
         params:
             config=CONFIG_FILE,
             specs=fixed(specs_as_json(FIGURES, ["settings"])),
@@ -84,8 +94,13 @@ rule draw_figure:
         "<logs>/draw_figure/{pair}/{decoding}/{setting}/{figure}.log",
     wildcard_constraints:
         setting="[^/]+",
+    group:
+        "figures"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=step_memory("draw"),
+        runtime=step_minutes("draw"),
     params:
         config=CONFIG_FILE,
         spec=lambda wildcards: specs_as_json([figure_spec(wildcards)], ["cell", "group", "settings"]),

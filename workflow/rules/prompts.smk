@@ -77,6 +77,8 @@ rule measure_prompts:
     threads: STUDY.shards.threads
     resources:
         gpu=STUDY.resources.gpu,
+        mem_mb=memory(measure_needs),
+        runtime=minutes(measure_needs),
     params:
         config=CONFIG_FILE,
         # Groups may be renamed or regrouped without another run of the models.

@@ -18,6 +18,8 @@ rule collect_paths:
     threads: STUDY.shards.threads
     resources:
         gpu=STUDY.resources.gpu,
+        mem_mb=memory(trace_needs),
+        runtime=minutes(trace_needs),
     params:
         config=CONFIG_FILE,
         identity=path_identity,
@@ -43,6 +45,8 @@ rule collect_tails:
     threads: STUDY.shards.threads
     resources:
         gpu=STUDY.resources.gpu,
+        mem_mb=memory(trace_needs),
+        runtime=minutes(trace_needs),
     params:
         config=CONFIG_FILE,
         identity=tail_identity,
@@ -66,9 +70,14 @@ rule replay_records:
         "<logs>/replay_records/{pair}/{decoding}/{setting}/{job}.log",
     wildcard_constraints:
         setting=stored_names(replayed=True),
+    group:
+        "counts"
     conda:
         "../../envs/analysis.yaml"
     threads: STUDY.aggregate.threads
+    resources:
+        mem_mb=memory(counting_needs),
+        runtime=minutes(counting_needs),
     params:
         config=CONFIG_FILE,
         identity=replay_identity,
@@ -96,9 +105,14 @@ for number, names, decodings in alike(swept_names):
             f"<logs>/replay/{{pair}}/{{decoding}}.log",
         wildcard_constraints:
             decoding=one_of(decodings),
+        group:
+            "counts"
         conda:
             "../../envs/analysis.yaml"
         threads: STUDY.aggregate.threads
+        resources:
+            mem_mb=memory(counting_needs),
+            runtime=minutes(counting_needs),
         params:
             config=CONFIG_FILE,
             bins=fixed(STUDY.bins.model_dump_json()),

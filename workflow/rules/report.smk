@@ -17,10 +17,15 @@ rule write_report:
         "<logs>/write_report.log",
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=step_memory("report"),
+        runtime=step_minutes("report"),
     params:
         config=CONFIG_FILE,
         study=fixed(
-            STUDY.model_dump_json(exclude={"results", "resources_folder", "shards", "aggregate", "batch"})
+            STUDY.model_dump_json(
+                exclude={"results", "resources_folder", "resources", "shards", "aggregate", "batch"}
+            )
         ),
     message:
         "Writing report, methods and references"

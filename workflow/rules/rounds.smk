@@ -18,8 +18,13 @@ rule tabulate_surer_tokens:
         "<logs>/tabulate_surer_tokens/{pair}/{decoding}/{setting}.log",
     wildcard_constraints:
         setting=stored_names(),
+    group:
+        "tables"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=step_memory("tabulate"),
+        runtime=step_minutes("tabulate"),
     params:
         folder=output_folder,
         config=CONFIG_FILE,
@@ -41,8 +46,13 @@ rule tabulate_schedule_state:
         "<results>/tables/{pair}/{decoding}/all/schedule_state.csv",
     log:
         "<logs>/tabulate_schedule_state/{pair}/{decoding}.log",
+    group:
+        "tables"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=step_memory("tabulate"),
+        runtime=step_minutes("tabulate"),
     params:
         folder=output_folder,
         config=CONFIG_FILE,
@@ -64,9 +74,14 @@ rule tabulate_order_effect:
         "<results>/tables/{pair}/{decoding}/all/order_effect.csv",
     log:
         "<logs>/tabulate_order_effect/{pair}/{decoding}.log",
+    group:
+        "tables"
     conda:
         "../../envs/analysis.yaml"
     threads: STUDY.aggregate.threads
+    resources:
+        mem_mb=step_memory("tabulate"),
+        runtime=step_minutes("tabulate"),
     params:
         folder=output_folder,
         config=CONFIG_FILE,
@@ -92,8 +107,13 @@ rule tabulate_speed_up:
         ],
     log:
         "<logs>/tabulate_speed_up/{pair}/{decoding}.log",
+    group:
+        "tables"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=step_memory("tabulate"),
+        runtime=step_minutes("tabulate"),
     params:
         folder=output_folder,
         config=CONFIG_FILE,

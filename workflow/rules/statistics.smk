@@ -1,6 +1,10 @@
 """Tables: rates, differences and distributions as CSV, what a paper prints also as LaTeX."""
 
 
+localrules:
+    tabulate_prompts,
+
+
 rule tabulate_cell:
     input:
         prompts="<results>/study/prompts.parquet",
@@ -17,8 +21,13 @@ rule tabulate_cell:
         "<logs>/tabulate_cell/{pair}/{decoding}/{setting}.log",
     wildcard_constraints:
         setting=stored_names(),
+    group:
+        "tables"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=step_memory("tabulate"),
+        runtime=step_minutes("tabulate"),
     params:
         folder=output_folder,
         config=CONFIG_FILE,

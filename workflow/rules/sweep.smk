@@ -21,8 +21,13 @@ for number, names, decodings in alike(swept_names):
             "<logs>/tabulate_swept/{pair}/{decoding}.log",
         wildcard_constraints:
             decoding=one_of(decodings),
+        group:
+            "tables"
         conda:
             "../../envs/analysis.yaml"
+        resources:
+            mem_mb=step_memory("tabulate"),
+            runtime=step_minutes("tabulate"),
         params:
             config=CONFIG_FILE,
             cost=STUDY.cost_ratio,
@@ -44,8 +49,13 @@ rule tabulate_settings:
         [f"<results>/tables/{{pair}}/{{decoding}}/all/{name}" for name in table_names.settings_table_names()],
     log:
         "<logs>/tabulate_settings/{pair}/{decoding}.log",
+    group:
+        "tables"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=step_memory("tabulate"),
+        runtime=step_minutes("tabulate"),
     params:
         folder=output_folder,
         config=CONFIG_FILE,
@@ -69,8 +79,13 @@ rule tabulate_cross_check:
         [f"<results>/tables/{{pair}}/{{decoding}}/all/{name}" for name in table_names.files_of("cross_check")],
     log:
         "<logs>/tabulate_cross_check/{pair}/{decoding}.log",
+    group:
+        "tables"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=step_memory("tabulate"),
+        runtime=step_minutes("tabulate"),
     params:
         folder=output_folder,
         config=CONFIG_FILE,

@@ -16,6 +16,8 @@ rule collect_traces:
     threads: STUDY.shards.threads
     resources:
         gpu=STUDY.resources.gpu,
+        mem_mb=memory(trace_needs),
+        runtime=minutes(trace_needs),
     params:
         config=CONFIG_FILE,
         identity=trace_identity,
@@ -41,6 +43,8 @@ rule plain:
     threads: STUDY.shards.threads
     resources:
         gpu=STUDY.resources.gpu,
+        mem_mb=memory(timing_needs),
+        runtime=minutes(timing_needs),
     params:
         config=CONFIG_FILE,
         identity=speed_identity,

@@ -1,0 +1,74 @@
+"""Measures how long a dry run of a large study takes to build its DAG, and its memory; writes both down."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import typer
+
+from benchmarks.dag.study import prepare
+from benchmarks.machine import machine, versions
+
+ROOT = Path(__file__).parents[2]
+#: What the results must show, at most.
+TARGETS = {"seconds": 60.0, "peak_rss_mib": 2048.0}
+
+
+def main(output: Path = ROOT / "benchmarks/results", rounds: int = 3) -> None:
+    load_before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        sandbox = prepare(Path(folder) / "study")
+        runs = [dry_run(sandbox.folder, "figures") for _ in range(rounds)]
+    report = {
+        "machine": {**machine(), "load_before": round(load_before, 2)},
+        "versions": versions(ROOT, ("snakemake",)),
+        "jobs": runs[0]["jobs"],
+        **{name: median(run[name] for run in runs) for name in TARGETS},
+        "cpu_seconds": median(run["cpu_seconds"] for run in runs),
+        "rounds": rounds,
+        "runs": runs,
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "dag.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    for name, wanted in TARGETS.items():
+        missed = "" if report[name] <= wanted else "NOT MET: "
+        print(f"{missed}{name}: {report[name]:.1f} (wanted at most {wanted:g})", file=sys.stderr)
+
+
+def dry_run(folder: Path, target: str) -> dict[str, Any]:
+    """Run Snakemake as a child, from its start to its end; return seconds, memory and the number of jobs."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules", "--cores", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as out:
+        child = subprocess.Popen(
+            [*command, "--configfile", "study.yaml", "--", target],
+            cwd=folder,
+            env=environment,
+            stdout=out,
+            stderr=out,
+        )
+        _, status, used = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - began
+        out.seek(0)
+        said = out.read().decode()
+    assert os.waitstatus_to_exitcode(status) == 0, said[-3000:]
+    total = re.search(r"^total +(\d+)$", said, flags=re.MULTILINE)
+    assert total, said[-3000:]
+    return {
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "peak_rss_mib": round(used.ru_maxrss / 1024, 1),
+        "jobs": int(total[1]),
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

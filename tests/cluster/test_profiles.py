@@ -1,0 +1,72 @@
+"""A study through each profile, on a real Slurm: the same bytes as on one machine, in few submissions."""
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+from tests.cluster.conftest import COUNTED, copied
+from tests.support.lab import Cluster, Lab, digests
+from tests.support.sandbox import Sandbox
+from tests.support.tiny_study import TINY
+
+
+def submissions(output: str) -> int:
+    return len(re.findall(r"has been submitted with SLURM jobid", output))
+
+
+def test_a_study_through_slurm_ends_in_the_bytes_of_a_local_run(
+    lab: Lab, prepared: Sandbox, whole: dict[str, str], tmp_path: Path
+) -> None:
+    cluster = copied(lab, prepared, tmp_path)
+    run = cluster.run()
+    assert run.code == 0, run.output
+    assert digests(cluster.sandbox) == whole
+    assert {"report.html", "figures/tiny/sampled/heuristic-3/largest_difference.png"} <= set(whole)
+    # Two of paths, two of tails, measures, two records with their count in one, tables, figures, report.
+    assert submissions(run.output) == 9
+
+
+def test_a_study_through_qsub_ends_in_the_bytes_of_a_local_run(
+    lab: Lab, rounds: Sandbox, counted: dict[str, str], tmp_path: Path
+) -> None:
+    cluster = copied(lab, rounds, tmp_path, "profiles/pbs")
+    run = cluster.run("--", COUNTED)
+    assert run.code == 0, run.output
+    assert digests(cluster.sandbox) == counted
+    assert len(list((cluster.sandbox.folder / ".snakemake/pbs").glob("*.job"))) == 3
+
+
+def test_jobs_with_a_gpu_see_one_device_and_never_share_it(cluster: Cluster) -> None:
+    # Devices of this machine are stand-ins, so the models run on the CPU; who may use which is real.
+    shards = {"number": 6, "per_job": 1}
+    resources = {"gpu": 1}
+    cluster.sandbox.write_config(
+        **{**TINY, "collector": "assisted", "shards": shards, "resources": resources, "device": "cpu"}
+    )
+    run = cluster.run("--", COUNTED, SHARD_PAUSE="2")
+    assert run.code == 0, run.output
+    said = [json.loads(file.read_text()) for file in (cluster.sandbox.folder / "devices").glob("*.json")]
+    traced = sorted((job for job in said if job["visible"] is not None), key=lambda job: job["began"])
+    jobs = len(list(cluster.sandbox.results.glob("traces/**/*.done.json")))
+    assert len(traced) == jobs > 2
+    assert {job["visible"] for job in traced} == {"0", "1"}
+    for device in ("0", "1"):
+        turns = [job for job in traced if job["visible"] == device]
+        for first, second in itertools.pairwise(turns):
+            assert first["ended"] <= second["began"]
+
+
+def test_two_hundred_small_jobs_are_few_submissions(lab: Lab, prepared: Sandbox, tmp_path: Path) -> None:
+    cluster = copied(lab, prepared, tmp_path)
+    drafts = list(range(1, 101))
+    settings = [{"schedule": "constant", "num_assistant_tokens": drafts}]
+    cluster.sandbox.write_config(**{**TINY, "settings": settings, "shards": {"number": 1, "per_job": 1}})
+    states = [f"results/aggregates/tiny/sampled/constant-{number}/state.rust_agg" for number in drafts]
+    run = cluster.run("--", *states)
+    assert run.code == 0, run.output
+    counts = run.job_counts()
+    assert (counts["replay_records"], counts["aggregate"]) == (100, 100)
+    assert all((cluster.sandbox.folder / state).exists() for state in states)
+    # Paths, tails, and twenty settings at a time.
+    assert submissions(run.output) == 2 + 5

@@ -1,0 +1,23 @@
+"""The tiny study of `tests/config/tiny.yaml`: its config, and a folder in which it can be run."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.sandbox import ROOT, Sandbox, make_sandbox
+from tests.support.tiny_models import gpt2_shaped_folder
+
+CONFIG = ROOT / "tests/config/tiny.yaml"
+TINY: dict[str, Any] = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+
+
+def prepare_study(folder: Path, **keys: Any) -> Sandbox:
+    """Make a folder in which the tiny study, with other values of some keys, is ready to be run."""
+    sandbox = make_sandbox(folder)
+    target = gpt2_shaped_folder(folder / "models/target", 1)
+    gpt2_shaped_folder(folder / "models/draft", 2, near=target)
+    shutil.copy(CONFIG.with_suffix(".csv"), folder / TINY["prompts"])
+    sandbox.write_config(**{**TINY, **keys})
+    return sandbox
