@@ -32,13 +32,18 @@ def test_a_module_with_a_local_path_and_its_own_config_runs(study: Sandbox, tmp_
     outer = outer_workflow(tmp_path / "outer", study)
     planned = outer.workflow("--dry-run")
     assert planned.code == 0, planned.output
-    assert planned.job_counts()["specgap_collect_paths"] == 3
+    # What the rule of the docs asks for, and no more: both samples of the sampled decoding.
+    counts = planned.job_counts()
+    assert counts["specgap_collect_paths"] == 2
+    assert not {"specgap_write_report", "specgap_draw_figures"} & set(counts)
     assert not (outer.folder / "results").exists()
     run = outer.workflow()
     assert run.code == 0, run.output
     assert (outer.folder / "results/lowest.txt").read_text().startswith("lowest acceptance rate")
     inner, mine = study.results / "tables", outer.folder / "results/specgap/tables"
-    for table in mine.rglob("*.csv"):
+    written = list(mine.rglob("*.csv"))
+    assert written
+    for table in written:
         assert table.read_bytes() == (inner / table.relative_to(mine)).read_bytes()
 
 
