@@ -51,8 +51,8 @@ def start():
     check.start_results(STUDY, Path(CONFIG_FILE))
 
 
-# A workflow that uses this one as a module does not run its `onstart`.
-if IS_MODULE and not workflow.dryrun:
+# A workflow that uses this one as a module does not run its `onstart`, and knows of a dry run only later.
+if IS_MODULE and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     start()
 
 for notice in check.notices(STUDY):
