@@ -1,5 +1,7 @@
 """What each rule asks a cluster for, from `specgap.resources`; more of `common.smk`."""
 
+from snakemake.exceptions import IncompleteCheckpointException
+
 from specgap import resources as needs
 
 
@@ -34,11 +36,20 @@ def counting_needs(wildcards):
 
 def memory(needed):
     """Return a resource function: memory in MB, more on each attempt."""
-    return lambda wildcards, attempt: needed(wildcards).at(attempt).mem_mb
+    return lambda wildcards, attempt: _needed(needed, wildcards).at(attempt).mem_mb
 
 
 def minutes(needed):
-    return lambda wildcards, attempt: needed(wildcards).at(attempt).minutes
+    return lambda wildcards, attempt: _needed(needed, wildcards).at(attempt).minutes
+
+
+def _needed(needed, wildcards):
+    try:
+        return needed(wildcards)
+    # Prompts that have yet to be fetched. The job is planned anew once they are there, and Snakemake 9.27 ends in
+    # an AttributeError where a resource function lets this pass.
+    except IncompleteCheckpointException:
+        return needs.step_needs("tabulate")
 
 
 def step_memory(step):
