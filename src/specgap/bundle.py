@@ -8,8 +8,8 @@ that need records stand where the workflow looks for them; what it makes from th
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import yaml
@@ -17,7 +17,7 @@ import yaml
 from specgap.check import MARKER
 from specgap.config import Study, parse
 from specgap.errors import ConfigError
-from specgap.files import sha256, written_whole
+from specgap.files import MOST_JSON, sha256, written_whole
 from specgap.layout import (
     ALL_SETTINGS,
     Cell,
@@ -28,15 +28,14 @@ from specgap.layout import (
     stored_cells,
     traced_cells,
 )
-from specgap.prompts import PromptSet, limited, source_files
+from specgap.prompts import PromptSet, limited, origin_file, source_files
+from specgap.settings import Block
 from specgap.tables.names import RECORD_TABLES, files_of, surer_table_names
 
 FORMAT = 1
 CONFIG = "config.yaml"
 _MANIFEST, _README = "bundle.json", "README.txt"
 _RESULTS, _RESOURCES, _ASIDE = "results", "resources", "original"
-#: What a manifest may take, in bytes: a study of 100,000 files has some 10 MB.
-_LONGEST = 64 << 20
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same zip of the same files
 _ABOUT = """A study of specgap without its token records. Prompts and models have licences of their own.
 
@@ -45,8 +44,7 @@ make figures FROM=this.zip
 """
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(Block):
     """A file of a bundle; `made` says that the workflow makes it from the others."""
 
     sha256: str
@@ -63,14 +61,15 @@ def write_bundle(study: Study, prompts: PromptSet, path: Path) -> int:
     results = Path(study.results)
     made = {_inside(file, results): file for file in _made(results)}
     files = {_inside(file, results): file for file in _counted(study, prompts)}
-    files |= {new.as_posix(): old for new, old in zip(source_files(shared), source_files(study), strict=True)}
+    for new, old in zip(_sources(shared), _sources(study), strict=True):
+        files[new.as_posix()] = old
     entries = {
-        name: _Entry(sha256(file), file.stat().st_size, name not in files)
+        name: _Entry(sha256=sha256(file), size=file.stat().st_size, made=name not in files)
         for name, file in sorted({**made, **files}.items())
     }
     texts = {
         _MANIFEST: json.dumps(
-            {"format": FORMAT, "files": {n: vars(e) for n, e in entries.items()}}, indent=1
+            {"format": FORMAT, "files": {n: e.model_dump() for n, e in entries.items()}}, indent=1
         ),
         CONFIG: yaml.safe_dump(shared.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         _README: _ABOUT,
@@ -98,6 +97,12 @@ def _shared(study: Study) -> Study:
     if files := study.prompts.files:
         raw["prompts"]["files"] = [_below(file, number) for number, file in enumerate(files)]
     return parse(raw, source="the bundle's config")
+
+
+def _sources(study: Study) -> list[Path]:
+    """Return the prompt files, and what says where a dataset's are from."""
+    origin = origin_file(Path(study.resources_folder), study.prompts)
+    return [*source_files(study), *([origin] if study.prompts.dataset else [])]
 
 
 def _below(file: str, number: int) -> str:
@@ -169,19 +174,20 @@ def unpack_bundle(archive: Path, folder: Path) -> bool:
                 shutil.rmtree(beside, ignore_errors=True)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no bundle {archive}; wanted one that `make bundle` wrote") from error
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    # A member that is encrypted is a RuntimeError.
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise ConfigError(f"{archive} is no whole zip file ({error}); wanted a bundle") from error
     return True
 
 
 def _entries(opened: zipfile.ZipFile, archive: Path) -> dict[str, _Entry]:
     try:
-        if (size := opened.getinfo(_MANIFEST).file_size) > _LONGEST:
-            raise ConfigError(f"{archive}: {_MANIFEST} claims {size:,} bytes; wanted at most {_LONGEST:,}")
+        if (size := opened.getinfo(_MANIFEST).file_size) > MOST_JSON:
+            raise ConfigError(f"{archive}: {_MANIFEST} claims {size:,} bytes; wanted at most {MOST_JSON:,}")
         manifest = json.loads(opened.read(_MANIFEST))
         found = manifest["format"]
-        entries = {name: _Entry(**entry) for name, entry in manifest["files"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        entries = {name: _Entry.model_validate(entry) for name, entry in manifest["files"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ConfigError(
             f"{archive} has no {_MANIFEST} that can be read; wanted a bundle of specgap"
         ) from error

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from specgap.bundle import unpack_bundle
+from specgap.bundle import unpack_bundle, write_bundle
+from specgap.config import load, parse
 from specgap.errors import ConfigError
+from specgap.prompts import dataset_file, origin_file, read_prompts
 from tests.support.sandbox import ROOT, Sandbox, make_sandbox
+from tests.workflow.conftest import STUDY
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +87,17 @@ def named(name: str) -> Callable[[dict[str, bytes]], None]:
     return edit
 
 
+def of_size(size: object) -> Callable[[dict[str, bytes]], None]:
+    """Let the manifest give one file another size."""
+
+    def edit(files: dict[str, bytes]) -> None:
+        manifest = json.loads(files["bundle.json"])
+        manifest["files"]["prompts.csv"]["size"] = size
+        files["bundle.json"] = json.dumps(manifest).encode()
+
+    return edit
+
+
 def changed(files: dict[str, bytes]) -> None:
     files["results/report.html"] = files["results/report.html"].replace(b"e", b"E")
 
@@ -103,6 +117,8 @@ def foreign(files: dict[str, bytes]) -> None:
         (named("../outside.csv"), "wanted names below its own folder"),
         (named("/tmp/outside.csv"), "wanted names below its own folder"),
         (named("a\\b.csv"), "wanted names below its own folder"),
+        (of_size("x"), "has no bundle.json that can be read"),
+        (of_size(1), "wanted 1"),
         (changed, "has SHA-256"),
         (longer, "wanted "),
         (lambda files: files.update({"more.txt": b"more"}), "is not both in the zip and in its bundle.json"),
@@ -129,6 +145,31 @@ def test_a_cut_or_missing_zip_is_refused_in_one_sentence(bundle: Path, tmp_path:
     run = Sandbox(ROOT).script("unpack_bundle.py", str(tmp_path / "none.zip"), str(tmp_path / "none"))
     assert (run.code, run.output.count("\n")) == (2, 1)
     assert "there is no bundle" in run.output
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_a_flipped_bit_is_one_sentence_and_leaves_nothing(bundle: Path, tmp_path: Path, place: float) -> None:
+    damaged = bytearray(bundle.read_bytes())
+    damaged[int(place * len(damaged))] ^= 0x10
+    (tmp_path / "odd.zip").write_bytes(damaged)
+    with pytest.raises(ConfigError):
+        unpack_bundle(tmp_path / "odd.zip", tmp_path / "odd")
+    assert [file.name for file in tmp_path.iterdir()] == ["odd.zip"]
+
+
+def test_where_a_dataset_is_from_goes_along(study: Sandbox, tmp_path: Path) -> None:
+    resources = tmp_path / "resources"
+    keys = {**STUDY, "prompts": {"dataset": "someone/prompts"}, "results": str(study.results)}
+    shared = parse({**keys, "resources_folder": str(resources)}, source="test")
+    rows, origin = dataset_file(resources, shared.prompts), origin_file(resources, shared.prompts)
+    rows.parent.mkdir(parents=True)
+    rows.write_text("{}\n")
+    origin.write_text('{"commit": "abc"}')
+    write_bundle(shared, read_prompts(study.results / "study/prompts.parquet"), tmp_path / "mine.zip")
+    assert unpack_bundle(tmp_path / "mine.zip", tmp_path / "mine")
+    unpacked = load(tmp_path / "mine/config.yaml")
+    folder = tmp_path / "mine" / unpacked.resources_folder
+    assert origin_file(folder, unpacked.prompts).read_text() == origin.read_text()
 
 
 def test_another_folder_of_that_name_is_left_alone(bundle: Path, tmp_path: Path) -> None:
