@@ -4,8 +4,10 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+
 # A study of one's own stands alone: it is not laid over the embedded one, whose pairs it would inherit.
-if not workflow.overwrite_configfiles and workflow.modifier.is_main_snakefile():
+if not (workflow.overwrite_configfiles or IS_MODULE):
 
     configfile: f"{workflow.basedir}/config/config.yaml"
 

@@ -52,7 +52,7 @@ def full(path: Path) -> Iterator[str]:
 
 
 def notices(checked: Study) -> list[str]:
-    """Return what a user should know before the run: settings that the length limit makes the same run."""
+    """Return what a user should know before the run: keys without effect, settings that are the same run."""
     return [*_without_effect(checked), *_same_runs(checked)]
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.faults.study import STUDY
 from tests.support.sandbox import Sandbox, make_sandbox
-from tests.support.tiny_models import gpt2_shaped_folder
+from tests.support.tiny_models import gpt2_shaped_pair
 from tests.workflow.conftest import PROMPTS, write_prompts
 
 #: Times differ from run to run, and logs and Snakemake's own notes say when.
@@ -121,8 +121,7 @@ def digests(results: Path) -> dict[str, tuple[str, int]]:
 def soak(folder: Path, minutes: float, seed: int) -> Tally:
     chance, tally, start = random.Random(seed), Tally(), time.monotonic()
     sandbox = make_sandbox(folder / "study")
-    target = gpt2_shaped_folder(sandbox.folder / "models/target", 1)
-    gpt2_shaped_folder(sandbox.folder / "models/draft", 2, near=target)
+    gpt2_shaped_pair(sandbox.folder / "models")
     write_prompts(sandbox.folder / "prompts.csv", PROMPTS)
     sandbox.write_config(**STUDY)
     began = time.monotonic()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults.server import Ending, Order, Server
 from tests.support.sandbox import Sandbox, make_sandbox
-from tests.support.tiny_models import gpt2_shaped_folder
+from tests.support.tiny_models import gpt2_shaped_pair
 from tests.workflow.conftest import PROMPTS, write_prompts
 
 #: One cell of each collector; the first keeps records and has figures, the second is only counted.
@@ -99,8 +99,7 @@ class Study:
 def make_study(folder: Path, server: Server) -> Study:
     """Make the study in `folder`, undisturbed, step by step."""
     sandbox = make_sandbox(folder)
-    target = gpt2_shaped_folder(folder / "models/target", 1)
-    gpt2_shaped_folder(folder / "models/draft", 2, near=target)
+    gpt2_shaped_pair(folder / "models")
     write_prompts(folder / "prompts.csv", PROMPTS)
     sandbox.write_config(**STUDY)
     _start(sandbox)

@@ -59,6 +59,12 @@ def random_pair(
     return Pair(target=Model(source=str(folder / "target")), draft=Model(source=str(folder / "draft")))
 
 
+def gpt2_shaped_pair(models: Path, **options: Any) -> None:
+    """Save a random GPT-2 as `target`, and a noisy copy of it as `draft`, in a folder of models."""
+    target = gpt2_shaped_folder(models / "target", 1, **options)
+    gpt2_shaped_folder(models / "draft", 2, near=target, **options)
+
+
 def gpt2_shaped_folder(
     folder: Path,
     seed: int,

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from tests.support.sandbox import ROOT, Sandbox, make_sandbox
-from tests.support.tiny_models import gpt2_shaped_folder
+from tests.support.tiny_models import gpt2_shaped_pair
 
 CONFIG = ROOT / "tests/config/tiny.yaml"
 TINY: dict[str, Any] = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
@@ -16,8 +16,7 @@ TINY: dict[str, Any] = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
 def prepare_study(folder: Path, **keys: Any) -> Sandbox:
     """Make a folder in which the tiny study, with other values of some keys, is ready to be run."""
     sandbox = make_sandbox(folder)
-    target = gpt2_shaped_folder(folder / "models/target", 1)
-    gpt2_shaped_folder(folder / "models/draft", 2, near=target)
+    gpt2_shaped_pair(folder / "models")
     shutil.copy(CONFIG.with_suffix(".csv"), folder / TINY["prompts"])
     sandbox.write_config(**{**TINY, **keys})
     return sandbox

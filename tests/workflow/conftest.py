@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.sandbox import Sandbox, make_sandbox
-from tests.support.tiny_models import gpt2_shaped_folder
+from tests.support.tiny_models import gpt2_shaped_pair
 
 #: Eight prompts in three groups; one text stands in two groups.
 PROMPTS = [
@@ -87,8 +87,7 @@ def make_study(folder: Path) -> Sandbox:
 def prepare_study(folder: Path) -> Sandbox:
     """Return the tiny study in `folder`, with its models and prompts, before any job has run."""
     sandbox = make_sandbox(folder)
-    target = gpt2_shaped_folder(folder / "models/target", 1)
-    gpt2_shaped_folder(folder / "models/draft", 2, near=target)
+    gpt2_shaped_pair(folder / "models")
     write_prompts(folder / "prompts.csv", PROMPTS)
     sandbox.write_config(**STUDY)
     return sandbox

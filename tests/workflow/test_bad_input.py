@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.sandbox import Run, Sandbox, make_sandbox
-from tests.support.tiny_models import gpt2_shaped_folder, random_pair
+from tests.support.tiny_models import gpt2_shaped_pair, random_pair
 from tests.workflow.conftest import PROMPTS, STUDY, write_prompts
 
 pytestmark = pytest.mark.slow
@@ -17,8 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     made = make_sandbox(tmp_path_factory.mktemp("bad") / "study")
-    target = gpt2_shaped_folder(made.folder / "models/target", 1, context=24)
-    gpt2_shaped_folder(made.folder / "models/draft", 2, context=24, near=target)
+    gpt2_shaped_pair(made.folder / "models", context=24)
     random_pair(made.folder / "others", seed=3)
     write_prompts(made.folder / "prompts.csv", PROMPTS)
     (made.folder / "empty.csv").write_text("")

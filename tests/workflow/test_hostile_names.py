@@ -8,7 +8,7 @@ import pytest
 
 from specgap.names import file_name
 from tests.support.sandbox import Sandbox, make_sandbox
-from tests.support.tiny_models import gpt2_shaped_folder
+from tests.support.tiny_models import gpt2_shaped_pair
 from tests.workflow.conftest import STUDY, write_prompts
 
 pytestmark = pytest.mark.slow
@@ -45,8 +45,7 @@ MODELS = "my models; $(touch ran) `touch ran`"
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     """A study of hostile groups, terms and texts, in files of hostile names, run to its end."""
     sandbox = make_sandbox(tmp_path_factory.mktemp("hostile") / "study")
-    target = gpt2_shaped_folder(sandbox.folder / MODELS / "target", 1)
-    gpt2_shaped_folder(sandbox.folder / MODELS / "draft", 2, near=target)
+    gpt2_shaped_pair(sandbox.folder / MODELS)
     rows = [
         (f"{who} said {name[:40]}", name, f"{who} {name[:20]}", name)
         for name in HOSTILE

@@ -31,7 +31,6 @@ from specgap.models import hub
 from specgap.models.folders import folder_of
 from specgap.tables import names as table_names
 
-IS_MODULE = not workflow.modifier.is_main_snakefile()
 CONFIG_SOURCES = list(map(str, workflow.overwrite_configfiles))
 if not (CONFIG_SOURCES or IS_MODULE):
     CONFIG_SOURCES = [os.path.relpath(HOME / "config/config.yaml")]

@@ -17,7 +17,7 @@ from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, FAINT, INK, MUTED
 from specgap.figures.text import shown
 from specgap.figures.zones import Zones, compared, draw_rates, fitting, left_out
-from specgap.tables.best import LEFT_OUT
+from specgap.tables import best as best_table
 
 _PANELS = {"block_efficiency": "emitted per target call", "modelled_speed_up": "modelled speed-up"}
 #: As `specgap.tables.best` names what the best is chosen among, with marker and colour.
@@ -64,7 +64,7 @@ def draw_best_schedule(tables: Tables, request: Request) -> Figure:
 
 def _unknown(best: pd.DataFrame) -> list[str]:
     """Return a note on settings that the best could not be chosen among."""
-    said = [note.rsplit("; ", 1)[-1] for note in best["note"].dropna() if note.endswith(LEFT_OUT)]
+    said = list(filter(None, map(best_table.left_out, best["note"])))
     return [f"Best chosen without {said[0]}."] if said else []
 
 

@@ -7,6 +7,9 @@ from specgap.errors import ModelError
 from specgap.files import sha256
 from specgap.settings import Model
 
+#: What a folder is known by, at the cost of a look: name, inode, length and time of its files.
+Stamp = tuple[tuple[str, int, int, int], ...]
+
 _PATH_STARTS = ("/", "./", "../", "~")
 #: What decides a folder's behaviour: config, tokenizer and weights; a README or a log does not.
 _DECIDING = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt", "*.jinja", "*.py")
@@ -69,7 +72,7 @@ def folder_revision(folder: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def folder_stamp(model: Model) -> tuple[tuple[str, int, int, int], ...]:
+def folder_stamp(model: Model) -> Stamp:
     """Return name, inode, length and time of each file that decides a folder's behaviour; () for a hub id."""
     folder = folder_of(model)
     files = {} if folder is None else _deciding(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specgap.errors import ModelError
-from specgap.files import write_text
+from specgap.files import read_json, write_text
 from specgap.models.failures import one_sentence
 from specgap.models.folders import folder_of
 from specgap.names import file_name
@@ -96,7 +96,7 @@ def _pinned(study: "Study", model: Model) -> Model:
     if study.trains(model) or folder_of(model) or not record.is_file():
         return model
     try:
-        commit = json.loads(record.read_text(encoding="utf-8"))["commit"]
+        commit = read_json(record)["commit"]
     except (ValueError, KeyError, TypeError):
         commit = None
     if not (isinstance(commit, str) and re.fullmatch(r"[0-9a-f]{7,64}", commit)):

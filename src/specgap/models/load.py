@@ -9,15 +9,13 @@ from typing import Any
 from specgap.errors import ModelError
 from specgap.models.device import choose_device, device_name
 from specgap.models.encoding import encode
-from specgap.models.folders import folder_stamp, weights_format
+from specgap.models.folders import Stamp, folder_stamp, weights_format
 from specgap.models.source import open_config, open_tokenizer, open_weights, revision_of
 from specgap.models.vocabulary import check_vocabularies, cut_head, head_rows, shared_size
 from specgap.settings import Model, Pair, PromptFormat
 
 #: Context length of a model that states none (ALiBi, state-space models).
 UNLIMITED = 2**31 - 1
-#: What a model's folder is known by, at the cost of a look: `folders.folder_stamp`.
-Stamp = tuple[tuple[str, int, int, int], ...]
 _LENGTH_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 
 

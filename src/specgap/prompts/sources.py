@@ -1,9 +1,9 @@
 """Which files a study's prompts are read from, and which of them have to be fetched first."""
 
-import json
 from pathlib import Path
 
 from specgap.config import Prompts, Study
+from specgap.files import read_json
 from specgap.names import file_name
 from specgap.prompts.honest import HONEST_FILES
 
@@ -44,4 +44,4 @@ def origin_file(resources: Path, prompts: Prompts) -> Path:
 def recorded_commit(study: Study) -> str | None:
     """Return the commit that a dataset's rows are from; None of a folder, or where none was fetched."""
     origin = origin_file(Path(study.resources_folder), study.prompts)
-    return json.loads(origin.read_text(encoding="utf-8"))["commit"] if origin.is_file() else None
+    return read_json(origin)["commit"] if origin.is_file() else None

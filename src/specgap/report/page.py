@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from markupsafe import Markup
 from specgap.errors import TableError
 from specgap.figures.facts import CellFacts, rate_text
 from specgap.figures.visible import one_line
-from specgap.files import write_text
+from specgap.files import read_json, write_text
 from specgap.report.images import Picture, picture
 from specgap.report.rows import HtmlTable, html_table
 from specgap.report.sentences import about_groups, about_settings
@@ -173,7 +172,7 @@ def _section(cell: CellPart, home: Path, *, is_open: bool) -> _Section:
 
 def _index(path: Path) -> list[dict[str, Any]]:
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = read_json(path)
     except (OSError, ValueError) as error:
         raise TableError(f"{path} cannot be read ({error}); wanted the index of a cell's figures") from error
     if not isinstance(entries, list):

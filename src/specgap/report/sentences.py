@@ -8,7 +8,7 @@ import pandas as pd
 
 from specgap.config import OVERALL
 from specgap.figures.visible import one_line
-from specgap.tables.best import CONSTANT, LEFT_OUT
+from specgap.tables.best import CONSTANT, left_out
 from specgap.tables.csv import read_table
 from specgap.tables.headline import HEADLINE_UNITS, headline
 from specgap.tables.orders import CARRIED
@@ -61,8 +61,8 @@ def _best(table: pd.DataFrame) -> Iterator[str]:
         f"modelled speed-up for all prompts is {one_line(everyone['best_setting'])} "
         f"({everyone['best_speed_up']:.2f}×)"
     )
-    if str(everyone["note"]).endswith(LEFT_OUT):
-        common += f", {str(everyone['note']).rsplit('; ', 1)[-1]}"
+    if left := left_out(everyone["note"]):
+        common += f", {left}"
     if not worst["loss_percent"]:
         yield f"{common}; it is the best one for every group."
         return

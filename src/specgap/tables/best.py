@@ -38,8 +38,7 @@ COLUMNS = (
     "pilot",
     "note",
 )
-#: Ends the note of a row that was chosen among some settings alone.
-LEFT_OUT = f"settings left out: {NOT_COLLECTED}"
+_LEFT_OUT = f"settings left out: {NOT_COLLECTED}"
 #: What a group's best is chosen among.
 CONSTANT, EVERY = "constant", "all settings"
 #: Constant settings within this much of the best one's speed-up are as good as it.
@@ -80,12 +79,18 @@ def best_schedule(
     )
     why = NO_COST_RATIO if cost_ratio is None else "" if known else NOT_COLLECTED
     n_unknown = sum(not one.has_drafted for one in swept)
-    left = f"{n_unknown} of {len(swept)} {LEFT_OUT}" if n_unknown and known else ""
+    left = f"{n_unknown} of {len(swept)} {_LEFT_OUT}" if n_unknown and known else ""
     rows = []
     for among, chosen in ((CONSTANT, constant), (EVERY, known)):
         usable = chosen if cost_ratio is not None else []
         rows += list(_rows(among, usable, groups, mode, cost_ratio or 0.0, why, left))
     return frame_of([{**row, "cost_ratio": cost_ratio} for row in rows], COLUMNS)
+
+
+def left_out(note: object) -> str:
+    """Return which settings a row was not chosen among, as the end of its note says; empty where all."""
+    end = str(note).rsplit("; ", 1)[-1]
+    return end if end.endswith(_LEFT_OUT) else ""
 
 
 def _rows(

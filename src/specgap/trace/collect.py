@@ -82,7 +82,6 @@ class _Tracer:
             for kind, columns in tables.items():
                 rows[kind].append(columns)
             self.progress.add(n_tokens=len(recording.ids))
-        self.pair.check_unchanged()
         return rows, gamma
 
 
@@ -99,6 +98,7 @@ def _finished(
         name, sidecar = known.shard.name, known.sidecar
         if sidecar is None:
             rows, gamma = tracer.trace(known.shard, ids, gamma)
+            tracer.pair.check_unchanged()
             metadata = identity.metadata(known.shard, known.fingerprint)
             end_gamma = gamma if carried else None
             sidecar = write_shard(results, identity.cell, name, rows, metadata, end_gamma=end_gamma)

@@ -30,7 +30,7 @@ def collect_batched_job(
     plan = planned(identity, job, texts, results)
 
     def finished(progress: Progress) -> Iterator[Finished]:
-        return finished_shards(plan, identity, _Maker(study, cell, found, progress, log), results)
+        return finished_shards(plan, identity, found.pair, _Maker(study, cell, found, progress, log), results)
 
     with quiet():
         finish_job(identity, job, plan, finished, results=results, log=log)
@@ -56,7 +56,6 @@ class _Maker:
                 recordings[prompt] = recording
 
         self._halving(collect)
-        self._found.pair.check_unchanged()
         rows: dict[str, list[Columns]] = {"traces": [], "rounds": []}
         for prompt in shard.prompts:
             for kind, columns in self._tabulated(prompt, shard.sample, recordings[prompt]).items():

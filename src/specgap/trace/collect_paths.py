@@ -28,7 +28,7 @@ def collect_paths_job(
 
     def finished(progress: Progress) -> Iterator[Finished]:
         maker = _Maker(study, decoding, found, progress, log)
-        return finished_shards(plan, identity, maker, results)
+        return finished_shards(plan, identity, found.pair, maker, results)
 
     with quiet():
         finish_job(identity, job, plan, finished, results=results, log=log)
@@ -51,9 +51,7 @@ class _Maker:
             )
             return {"paths": [columns]}
 
-        rows = self._halving(collect)
-        self._found.pair.check_unchanged()
-        return rows
+        return self._halving(collect)
 
     @cached_property
     def _paths(self) -> Paths:

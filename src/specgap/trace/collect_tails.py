@@ -44,7 +44,7 @@ def collect_tails_job(
 
     def finished(progress: Progress) -> Iterator[Finished]:
         maker = _Maker(study, decoding, found, paths, wanted, progress, log)
-        return finished_shards(plan, identity, maker, results)
+        return finished_shards(plan, identity, found.pair, maker, results)
 
     with quiet():
         finish_job(identity, job, plan, finished, results=results, log=log)
@@ -139,9 +139,7 @@ class _Maker:
             )
             return {"tails": [columns]}
 
-        rows = self._halving(collect)
-        self._found.pair.check_unchanged()
-        return rows
+        return self._halving(collect)
 
     def _known(self, table: pa.Table) -> list[TargetPath]:
         starts = np.flatnonzero(np.asarray(table["offset"]) == 0)

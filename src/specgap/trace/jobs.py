@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specgap.layout import Job, Shard, done_file, shard_file
+from specgap.models import ReadyPair
 from specgap.trace.done import write_done
 from specgap.trace.ledger import Columns
 from specgap.trace.progress import Log, Progress
@@ -84,14 +85,15 @@ def finish_job(
 
 
 def finished_shards(
-    plan: Sequence[Known], identity: Identity, make: Callable[[Shard], Rows], results: Path
+    plan: Sequence[Known], identity: Identity, pair: ReadyPair, make: Callable[[Shard], Rows], results: Path
 ) -> Iterator[Finished]:
-    """Make and write what is not whole, where no shard depends on another."""
+    """Make and write what is not whole by a pair's models, where no shard depends on another."""
     for known in plan:
         sidecar = known.sidecar
         if sidecar is None:
             metadata = identity.metadata(known.shard, known.fingerprint)
             rows = make(known.shard)
+            pair.check_unchanged()
             sidecar = write_shard(results, identity.cell, known.shard.name, rows, metadata)
         yield known.shard.name, known.fingerprint, sidecar
 

@@ -19,13 +19,13 @@ from specgap.config import Study
 from specgap.errors import TraceError
 from specgap.layout import Cell, Job, plan_jobs
 from specgap.models import ReadyPair
-from specgap.schema import PLAIN_TIMINGS, TIMINGS
+from specgap.schema import PLAIN_TIMINGS
 from specgap.settings import Decoding
 from specgap.trace.assisted import Assisted, generation_config, torch_seed, warpers
-from specgap.trace.ledger import Recording, tabulate
+from specgap.trace.ledger import Columns, tabulate
 from specgap.trace.opening import opened
 from specgap.trace.progress import Log, Progress
-from specgap.trace.shards import METADATA_KEY, canonical, write_parquet
+from specgap.trace.shards import METADATA_KEY, canonical, shard_table, write_parquet
 
 Row = dict[str, Any]
 #: Continuations run before the clock starts: the first calls of a model fill caches and choose kernels.
@@ -62,7 +62,8 @@ def time_speed_up(
     begun = opened(study, cell, whole, texts, what="timing with and without the draft", log=log)
     pair, turns = begun.pair, _turns(study.seed, whole, begun.ids)
     decoding = study.decodings[cell.decoding]
-    rows: dict[str, list[Row]] = {"plain": [], "assisted": []}
+    of_target: list[Row] = []
+    of_rounds: list[Columns] = []
     with (
         Assisted(pair, decoding, setting) as runner,
         Progress(total=len(turns), what="plain", log=log) as seen,
@@ -75,14 +76,23 @@ def time_speed_up(
         for number, turn in enumerate(turns):
             before = [alone.time(turn)] if number % 2 else []
             recording = runner.record(turn.ids, seed=turn.seed, gamma=gamma)
-            if setting.carry_state:
-                gamma = _gamma_after(recording, turn, study, cell, pair, gamma)
-            rows["plain"] += before or [alone.time(turn)]
-            rows["assisted"] += _rounds(turn, recording)
+            tables, after = tabulate(
+                recording,
+                prompt=turn.prompt,
+                sample=turn.sample,
+                setting=setting,
+                gamma=gamma,
+                max_new_tokens=decoding.max_new_tokens,
+                eos_token_ids=pair.eos_token_ids,
+            )
+            gamma = after if setting.carry_state else gamma
+            of_target += before or [alone.time(turn)]
+            of_rounds.append(tables["timings"])
             seen.add(n_tokens=2 * len(recording.ids))
     facts = {"device_name": pair.facts["device_name"], "pair": cell.pair, "setting": cell.setting}
-    _write(plain, PLAIN_TIMINGS, rows["plain"], facts)
-    _write(assisted, TIMINGS, rows["assisted"], facts)
+    stamped = PLAIN_TIMINGS.with_metadata({METADATA_KEY: canonical(facts).encode()})
+    _write(plain, pa.Table.from_pylist(of_target, schema=stamped))
+    _write(assisted, shard_table("timings", of_rounds, facts))
 
 
 class _Alone:
@@ -109,37 +119,6 @@ class _Alone:
         return {"prompt": turn.prompt, "sample": turn.sample, "seconds": time.perf_counter() - began}
 
 
-def _gamma_after(
-    recording: Recording, turn: _Turn, study: Study, cell: Cell, pair: ReadyPair, gamma: int
-) -> int:
-    """Return γ as the next prompt finds it, where it is carried from prompt to prompt."""
-    _, gamma = tabulate(
-        recording,
-        prompt=turn.prompt,
-        sample=turn.sample,
-        setting=study.setting(cell.setting),
-        gamma=gamma,
-        max_new_tokens=study.decodings[cell.decoding].max_new_tokens,
-        eos_token_ids=pair.eos_token_ids,
-    )
-    return gamma
-
-
-def _rounds(turn: _Turn, recording: Recording) -> list[Row]:
-    """Return rows of `schema.TIMINGS`."""
-    seconds = zip(recording.draft_seconds.tolist(), recording.verify_seconds.tolist(), strict=True)
-    return [
-        {
-            "prompt": turn.prompt,
-            "sample": turn.sample,
-            "round": at,
-            "draft_seconds": draft,
-            "verify_seconds": verify,
-        }
-        for at, (draft, verify) in enumerate(seconds)
-    ]
-
-
 def _turns(seed: int, job: Job, ids: Mapping[int, list[int]]) -> Sequence[_Turn]:
     return [
         _Turn(prompt, shard.sample, ids[prompt], torch_seed(seed, prompt, shard.sample))
@@ -154,7 +133,6 @@ def _settle(model: Any) -> None:
         torch.cuda.synchronize(model.device)
 
 
-def _write(path: Path, schema: pa.Schema, rows: Sequence[Row], facts: Mapping[str, Any]) -> None:
-    stamped = schema.with_metadata({METADATA_KEY: canonical(facts).encode()})
+def _write(path: Path, table: pa.Table) -> None:
     with files.written_whole(path) as beside:
-        write_parquet(pa.Table.from_pylist(list(rows), schema=stamped), beside)
+        write_parquet(table, beside)

@@ -152,7 +152,7 @@ def write_shard(
     end_state = None if end_gamma is None else {"gamma": end_gamma}
     for kind in kinds:
         path = shard_file(results, kind, cell, shard)
-        table = _table(kind, rows[kind], {**metadata, "end_state": end_state})
+        table = shard_table(kind, rows[kind], {**metadata, "end_state": end_state})
         with files.written_whole(path) as beside:
             write_parquet(table, beside)
         described[kind] = {
@@ -260,7 +260,8 @@ def deciding(model: Mapping[str, Any]) -> dict[str, Any]:
     return known if moved else {**known, "source": model["source"]}
 
 
-def _table(kind: str, parts: Sequence[Columns], metadata: Mapping[str, Any]) -> pa.Table:
+def shard_table(kind: str, parts: Sequence[Columns], metadata: Mapping[str, Any]) -> pa.Table:
+    """Return a table of a kind (`schema.SHARD_KINDS`) from its parts, stamped with `metadata`."""
     schema = SHARD_KINDS[kind]
     columns = []
     for field in schema:
