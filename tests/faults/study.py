@@ -29,6 +29,18 @@ STUDY: dict[str, object] = {
     "aggregate": {"jobs": 1},
     "figures": {"settings": ["heuristic-3"]},
 }
+#: How names of scripts begin, in the order of a run: a dry run lists the jobs of a group by name.
+_STAGES = (
+    "prepare",
+    "measure",
+    "collect",
+    "replay_records",
+    "replay",
+    "aggregate",
+    "tabulate",
+    "draw",
+    "write",
+)
 #: Kinds whose bytes are measured times, and files that say nothing.
 _NOT_COMPARED = re.compile(r"(^|/)(timings|logs)/|\.lock$")
 
@@ -135,17 +147,18 @@ def commands(sandbox: Sandbox) -> dict[str, tuple[str, ...]]:
     run = sandbox.snakemake("--dry-run", "--forceall", "--printshellcmds")
     assert run.code == 0, run.output
     found: dict[str, tuple[str, ...]] = {}
-    for line in run.output.splitlines():
-        if not line.strip().startswith(("python scripts/", "Shell command: python scripts/")):
-            continue
-        said = line.split("python ", 1)[1].rsplit(" 2> ", 1)[0]
-        command = tuple(shlex.split(said))
+    for called in re.findall(r"specgap (\w+\.py .*?) 2> ", run.output):
+        command = tuple(shlex.split(f"scripts/{called}"))
         script = Path(command[0]).stem
         which = next((part for part in command[1:] if re.fullmatch(r"(heuristic|constant)-.*|all", part)), "")
         name = f"{script} {which}".strip()
         assert name not in found, f"{name} stands twice: {found[name]} and {command}"
         found[name] = command
-    return found
+
+    def stage(name: str) -> int:
+        return next(number for number, begin in enumerate(_STAGES) if name.startswith(begin))
+
+    return {name: found[name] for name in sorted(found, key=stage)}
 
 
 def ends_in_one_sentence(ending: Ending, *words: str) -> str:
