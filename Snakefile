@@ -18,6 +18,7 @@ include: "workflow/rules/common.smk"
 pathvars:
     results=STUDY.results,
     resources=STUDY.resources_folder,
+    build=BUILD,
     logs=f"{STUDY.results}/logs",
 
 
@@ -27,7 +28,6 @@ include: "workflow/rules/statistics.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/bundle.smk"
 
 
 onstart:

@@ -93,8 +93,13 @@ def _checked(parsed: Study) -> tuple[Study, PromptSet | None]:
     files = prompt_sets.source_files(parsed)
     # A file that the user names has to be there, one that a rule fetches need not.
     readable = not prompt_sets.needs_fetch(parsed) or all(file.is_file() for file in files)
+    if parsed.partial and not readable:
+        raise ConfigError(
+            f"partial is true, but {files[0]} has not been fetched yet; "
+            "wanted the study without `partial` to have run for a while"
+        )
     prompts = prompt_sets.load_prompts(parsed) if readable else None
-    for pair in () if parsed.bundled else parsed.pairs.values():
+    for pair in () if parsed.bundled or parsed.partial else parsed.pairs.values():
         for model in (pair.target, pair.draft):
             if not parsed.trains(model):
                 check_source(model)

@@ -113,6 +113,19 @@ class Study(Block):
     bundled: bool = Field(
         False, description="Set in the config of an unpacked bundle: counts are there, nothing is traced."
     )
+    partial: bool = Field(
+        False,
+        description="Count the whole shards there are so far, trace nothing; in `partial/` under `results`.",
+    )
+    absent: list[str] = Field(
+        default_factory=list, description="Set with `partial`: cells without a shard, which have no figures."
+    )
+
+    @field_validator("partial", mode="before")
+    @classmethod
+    def _is_said_on_a_command_line(cls, value: Any) -> Any:
+        # Snakemake's `--config partial=true` is a text.
+        return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
     @field_validator("device")
     @classmethod
@@ -166,9 +179,15 @@ class Study(Block):
         )
 
     def settings_of(self, decoding: str) -> list[Setting]:
-        """Return the settings traced under a decoding, in the config's order."""
+        """Return the settings traced under a decoding, in the config's order.
+
+        A replay that carries γ through all prompts has no value for some of them, so none where `partial`.
+        """
         chosen = self.decodings[decoding].settings
-        return [setting for setting in self.settings if chosen is None or setting.name in chosen]
+        traced = [setting for setting in self.settings if chosen is None or setting.name in chosen]
+        if not self.partial:
+            return traced
+        return [one for one in traced if not (one.carry_state and self.collector_of(one) == "replay")]
 
     def figure_settings_of(self, decoding: str) -> list[Setting]:
         """Return the settings that get the full figure set under a decoding; the main one comes first."""

@@ -46,6 +46,21 @@ def traced_cells(study: Study) -> list[Cell]:
     ]
 
 
+def run_cells(study: Study) -> list[Cell]:
+    """Return every cell whose shards models make: those of paths, and of each setting by real rounds."""
+    real = [cell for cell in stored_cells(study) if not _replays(study, cell.setting)]
+    return [*path_cells(study), *real]
+
+
+def run_of(study: Study, cell: Cell) -> Cell:
+    """Return which of `run_cells` a cell of one setting is counted from."""
+    return Cell(cell.pair, cell.decoding) if _replays(study, cell.setting) else cell
+
+
+def _replays(study: Study, setting: str) -> bool:
+    return study.collector_of(study.setting(setting)) == "replay"
+
+
 def stored_cells(study: Study) -> list[Cell]:
     """Return those of `traced_cells` that keep traces and rounds."""
     stored = {decoding: {s.name for s in study.stored_settings_of(decoding)} for decoding in study.decodings}
@@ -55,7 +70,8 @@ def stored_cells(study: Study) -> list[Cell]:
 def drawn_cells(study: Study) -> list[Cell]:
     """Return the cells that get figures, the main setting of a pair and decoding first, all settings last.
 
-    Where a decoding has one setting, there is nothing to draw over all settings.
+    Where a decoding has one setting, there is nothing to draw over all settings. Where the study is partial,
+    cells without a shard have none.
     """
     cells = []
     for pair in study.pairs:
@@ -63,7 +79,7 @@ def drawn_cells(study: Study) -> list[Cell]:
             cells += [Cell(pair, decoding, setting.name) for setting in study.figure_settings_of(decoding)]
             if len(study.settings_of(decoding)) > 1:
                 cells.append(Cell(pair, decoding, ALL_SETTINGS))
-    return cells
+    return [cell for cell in cells if cell.folder not in study.absent]
 
 
 @dataclass(frozen=True)
@@ -129,6 +145,11 @@ def _runs(prompts: Sequence[int], number: int) -> Iterable[Sequence[int]]:
 def shard_file(results: Path, kind: str, cell: Cell, shard: str) -> Path:
     """Return a shard's Parquet file; kind is one of `schema.SHARD_KINDS`."""
     return results / kind / cell.folder / f"{shard}.parquet"
+
+
+def sidecar_file(results: Path, kind: str, cell: Cell, shard: str) -> Path:
+    """Return the sidecar beside a shard's file of this kind (the first of its collector's, or `timings`)."""
+    return shard_file(results, kind, cell, shard).with_suffix(".json")
 
 
 def done_file(results: Path, cell: Cell, job: str, kind: str = "traces") -> Path:

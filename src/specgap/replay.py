@@ -1,7 +1,7 @@
 """Replay on this side of `rust_agg`: which shards and schedules it is given, and where its rows are kept."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,6 +135,9 @@ def replay_job(study: Study, cell: Cell, job: Job, prompts: PromptSet, *, result
     if setting.carry_state:
         jobs = [path_job.name for path_job in plan_jobs(study, cell.decoding, "", prompts.distinct)]
     source = Source.of(results, cell, jobs, tails=True)
+    if study.partial:
+        there = {file.path.stem for file in source.paths}
+        job = replace(job, shards=tuple(shard for shard in job.shards if shard.name in there))
     identity = _identity(source.done, cell, setting)
     schedule = schedule_of(setting, prompts.distinct)
     carried = setting.carry_state

@@ -3,8 +3,8 @@
 `rust_agg` is imported where it is used, so that the workflow can ask what tails depend on without it.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from specgap.config import Study
 from specgap.settings import Setting
@@ -29,6 +29,20 @@ def schedule_of(setting: Setting, order: Sequence[int]) -> "rust_agg.Replay":
 def tail_schedules(study: Study, decoding: str, *, full: bool) -> "list[rust_agg.Replay]":
     """Return the schedules whose discarded tokens are wanted; with `full`, those that want their p too."""
     return [schedule_of(setting, ()) for setting in tail_settings(study, decoding, full=full)]
+
+
+def wanted_tails(study: Study, decoding: str) -> "tuple[list[rust_agg.Replay], list[rust_agg.Replay]]":
+    """Return the schedules that need tails, each once, and those among them that need p too."""
+    counted, full = (tail_schedules(study, decoding, full=full) for full in (False, True))
+    return list(dict.fromkeys([*counted, *full])), list(dict.fromkeys(full))
+
+
+def tail_numbers(counted: "Iterable[rust_agg.Replay]", full: "Iterable[rust_agg.Replay]") -> dict[str, Any]:
+    """Return such schedules as JSON, in an order that knows no config: what a shard of tails is known by."""
+    return {
+        name: sorted([one.schedule, one.num_assistant_tokens, one.confidence_threshold] for one in schedules)
+        for name, schedules in (("counted", counted), ("full", full))
+    }
 
 
 def tail_settings(study: Study, decoding: str, *, full: bool) -> list[Setting]:

@@ -59,6 +59,7 @@ def test_pilot_and_partial_stand_in_every_figure_of_one(tables, spec: Spec):
     said = texts(figure(spec.id, tables, group, pilot=5, partial="3 of 8 shards"))
     assert "PILOT: at most 5 prompts per group" in said
     assert "PARTIAL: 3 of 8 shards" in said
+    assert "(pilot) (partial)" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -204,6 +205,10 @@ def test_the_code_files_of_a_kind_are_there_and_hold_its_module(kind):
     files = code_files(kind)
     assert all(file.is_file() for file in files)
     assert f"{KINDS[kind]}.py" in {file.name for file in files}
+    # A module of tables that it imports decides the picture too.
+    (own,) = [file for file in files if file.parts[-2:] == ("figures", f"{KINDS[kind]}.py")]
+    imported = re.findall(r"^from specgap\.tables(?: import |\.)(\w+)", own.read_text(), flags=re.MULTILINE)
+    assert {("tables", f"{name}.py") for name in imported} <= {file.parts[-2:] for file in files}
 
 
 def test_placeholders_are_all_filled_in(tmp_path):

@@ -19,11 +19,11 @@ import xxhash
 from specgap import aggregate
 from specgap.config import load
 from specgap.errors import SpecgapError
-from specgap.layout import Cell, shard_file
+from specgap.layout import Cell, shard_file, sidecar_file
 from specgap.prompts import load_prompts, read_prompts, write_prompts
 from specgap.schema import SCHEMA_VERSION
 from specgap.trace.done import read_done
-from specgap.trace.shards import read_sidecar, readable, sidecar_file, versions_of, write_parquet
+from specgap.trace.shards import read_sidecar, readable, versions_of, write_parquet
 from tests.support.damage import KINDS, PLAN, Job, damaged, outcomes, traces
 from tests.support.prompt_files import study
 

@@ -5,7 +5,7 @@ rule aggregate:
     input:
         prompts="<results>/study/prompts.parquet",
         counted=counted_files,
-        rust_agg="<resources>/build/rust_agg",
+        rust_agg="<build>/rust_agg",
         code=sources("src/specgap/aggregate.py", "src/specgap/tables/membership.py"),
     output:
         "<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",

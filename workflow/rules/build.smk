@@ -14,12 +14,15 @@ rule build_rust_agg:
             "rust_agg/rust_agg/*.pyi",
         ),
     output:
-        directory("<resources>/build/rust_agg"),
+        directory("<build>/rust_agg"),
     log:
         "<logs>/build_rust_agg.log",
     conda:
         "../../envs/build.yaml"
+    params:
+        # A partial study has a build of its own, which the running one has made already.
+        made=fixed(f"{STUDY.resources_folder}/build/rust_agg"),
     message:
         "Building rust_agg"
     shell:
-        "specgap build_rust_agg.sh {output:q} > {log:q} 2>&1"
+        "specgap build_rust_agg.sh {output:q} {params.made:q} {input:q} > {log:q} 2>&1"

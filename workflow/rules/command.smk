@@ -12,7 +12,7 @@ def _shell_prefix():
     Only what fetches may ask the hub, if the user lets it: a compute node has no network, and a job must not find
     another revision than the recorded one.
     """
-    paths = [f"{STUDY.resources_folder}/build/rust_agg", str(HOME / "src"), os.environ.get("PYTHONPATH")]
+    paths = [f"{BUILD}/rust_agg", str(HOME / "src"), os.environ.get("PYTHONPATH")]
     variables = f"HF_HUB_OFFLINE=$offline PYTHONPATH={shlex.quote(':'.join(filter(None, paths)))}"
     if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
         # Without an environment of its own, a rule's `python` is the one that runs Snakemake.

@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     )
     sys.exit(2)
 
-from specgap import check, identity, layout
+from specgap import check, identity, layout, unfinished
 from specgap import prompts as prompt_sets
 from specgap.errors import ConfigError, one_sentence
 from specgap.figures import plan as figure_plan
@@ -40,6 +40,13 @@ DEMO_FILES = ["config.json", "model.safetensors", "tokenizer.json"]
 with one_sentence():
     STUDY, PROMPTS = check.study(config, files=CONFIG_SOURCES)  # None while a rule has yet to fetch prompts
     FIGURES = load_specs(HOME / "config/figures.yaml")
+    NOTICES = check.notices(STUDY)
+    if STUDY.partial:
+        WHOLE, STUDY = STUDY, unfinished.narrowed(STUDY)
+        NOTICES += unfinished.left_out(WHOLE, STUDY)
+
+# A partial study rests on no file that a running one may yet make: Snakemake's lock would refuse it.
+BUILD = f"{STUDY.results if STUDY.partial else STUDY.resources_folder}/build"
 
 # What the scripts read, written when a run starts. It is no output, since Snakemake looks at no params of a job
 # behind one that runs and `ancient` keeps that one from running it, so that a new seed would have changed nothing.
@@ -54,11 +61,12 @@ def start():
 if IS_MODULE and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     start()
 
-for notice in check.notices(STUDY):
+for notice in NOTICES:
     logger.warning(f"specgap: {notice}")
 
 
 include: "command.smk"
+include: "known_prompts.smk"
 include: "files.smk"
 include: "resources.smk"
 
@@ -72,37 +80,11 @@ wildcard_constraints:
     figure="[^/]+",
 
 
-@functools.cache
-def _fetched_prompts():
-    with one_sentence():
-        return prompt_sets.load_prompts(STUDY)
-
-
-def study_prompts():
-    """Return the prompt set; where a rule fetches its files, as they are once that rule need not run (again)."""
-    if STUDY.bundled or not prompt_sets.needs_fetch(STUDY):
-        return PROMPTS
-    (checkpoints.fetch_honest if STUDY.prompts.fetch else checkpoints.fetch_dataset).get()
-    return _fetched_prompts()
-
-
-def prompt_files(wildcards):
-    """Return the prompt files for a rule whose params say which texts matter, so that groups change at no cost."""
-    study_prompts()
-    return ancient([str(file) for file in prompt_sets.source_files(STUDY)])
-
-
 def grouping_names():
     """Return the study's groupings, the main one first."""
     if STUDY.groupings != "auto":
         return [grouping.name for grouping in STUDY.groupings]
     return list(PROMPTS.groupings) if PROMPTS else ["category" if STUDY.prompts.fetch else "group"]
-
-
-def dataset_folder_files():
-    """Return the files of a dataset that is a folder on this disk; an id has none."""
-    folder = STUDY.prompts.dataset
-    return sorted(map(str, filter(Path.is_file, Path(folder).rglob("*")))) if folder else []
 
 
 def model_files(wildcards):

@@ -55,7 +55,10 @@ for number, stems, decodings in alike(settings_figures):
             prompts="<results>/study/prompts.parquet",
             tables=[
                 f"<results>/tables/{{pair}}/{{decoding}}/all/{table}.csv"
-                for table in dict.fromkeys(t for spec in FIGURES if spec.id in stems for t in spec.tables)
+                # The header's facts are read from `settings`, whatever is drawn.
+                for table in dict.fromkeys(
+                    ["settings", *(t for spec in FIGURES if spec.id in stems for t in spec.tables)]
+                )
             ],
             code=sources("src/specgap/figures/*.py", "src/specgap/figures/*.mplstyle"),
         output:

@@ -115,9 +115,11 @@ def figure_spec(wildcards):
 
 
 def figure_tables(wildcards):
-    """Return the tables that one figure is drawn from."""
+    """Return the tables that one figure is drawn from, and what the facts in its header are read from."""
     folder = Path(STUDY.results) / "tables" / cell_of(wildcards).folder
-    return [str(file) for file in figure_plan.table_files(figure_spec(wildcards), folder)]
+    header = "settings.csv" if wildcards.setting == ALL_SETTINGS else "acceptance--overall.csv"
+    drawn = figure_plan.table_files(figure_spec(wildcards), folder)
+    return list(map(str, dict.fromkeys([*drawn, folder / header])))
 
 
 def figure_code(wildcards):
@@ -164,15 +166,15 @@ def prompt_origin():
     """Return what says which commit a dataset's rows are from; other prompts have none."""
     return (
         [str(prompt_sets.origin_file(Path(STUDY.resources_folder), STUDY.prompts))]
-        if STUDY.prompts.dataset
+        if STUDY.prompts.dataset and not STUDY.partial
         else []
     )
 
 
 def model_runs(wildcards):
     """Return what says with which models, libraries and devices paths and real rounds were made."""
-    real = [
-        cell for cell in stored_cells(STUDY) if STUDY.collector_of(STUDY.setting(cell.setting)) != "replay"
+    return [
+        file
+        for cell in layout.run_cells(STUDY)
+        for file in (done_files(cell) if cell.setting else all_done("paths", cell))
     ]
-    paths = [file for cell in path_cells(STUDY) for file in all_done("paths", cell)]
-    return [*paths, *(file for cell in real for file in done_files(cell))]

@@ -68,7 +68,7 @@ rule environment:
 rule prefetch:
     input:
         expand("<resources>/environments/{environment}.txt", environment=["trace", "build"]),
-        "<resources>/build/rust_agg",
+        "<build>/rust_agg",
         [
             str(hub.record_file(Path(STUDY.resources_folder), model))
             for model in hub.hub_models(STUDY).values()

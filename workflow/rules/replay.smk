@@ -1,60 +1,4 @@
-"""Replay: target paths and the draft's tails, once per pair and decoding, and every setting counted from them."""
-
-
-localrules:
-    estimate,
-
-
-rule collect_paths:
-    input:
-        prompts=prompt_files,
-        models=model_files,
-    output:
-        "<results>/paths/{pair}/{decoding}/{job}.done.json",
-    log:
-        "<logs>/collect_paths/{pair}/{decoding}/{job}.log",
-    conda:
-        "../../envs/trace.yaml"
-    threads: STUDY.shards.threads
-    resources:
-        gpu=STUDY.resources.gpu,
-        mem_mb=memory(trace_needs),
-        runtime=minutes(trace_needs),
-    params:
-        config=CONFIG_FILE,
-        identity=path_identity,
-    message:
-        "Collecting paths of {wildcards.pair}, {wildcards.decoding}, job {wildcards.job}"
-    shell:
-        "specgap collect_paths.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
-        " {wildcards.job:q} 2> >(tee {log:q} >&2)"
-
-
-rule collect_tails:
-    input:
-        prompts=prompt_files,
-        models=model_files,
-        paths="<results>/paths/{pair}/{decoding}/{job}.done.json",
-        rust_agg="<resources>/build/rust_agg",
-    output:
-        "<results>/tails/{pair}/{decoding}/{job}.done.json",
-    log:
-        "<logs>/collect_tails/{pair}/{decoding}/{job}.log",
-    conda:
-        "../../envs/trace.yaml"
-    threads: STUDY.shards.threads
-    resources:
-        gpu=STUDY.resources.gpu,
-        mem_mb=memory(trace_needs),
-        runtime=minutes(trace_needs),
-    params:
-        config=CONFIG_FILE,
-        identity=tail_identity,
-    message:
-        "Collecting tails of {wildcards.pair}, {wildcards.decoding}, job {wildcards.job}"
-    shell:
-        "specgap collect_tails.py {params.config:q} {wildcards.pair:q} {wildcards.decoding:q}"
-        " {wildcards.job:q} 2> >(tee {log:q} >&2)"
+"""Replay: every setting of a pair and decoding, counted from its paths and tails."""
 
 
 rule replay_records:
@@ -62,7 +6,7 @@ rule replay_records:
         prompts=prompt_files,
         paths=replayed("paths"),
         tails=replayed("tails"),
-        rust_agg="<resources>/build/rust_agg",
+        rust_agg="<build>/rust_agg",
         code=sources("src/specgap/replay.py"),
     output:
         "<results>/traces/{pair}/{decoding}/{setting}/{job}.done.json",
@@ -97,7 +41,7 @@ for number, names, decodings in alike(swept_names):
             prompts="<results>/study/prompts.parquet",
             paths=lambda wildcards: all_done("paths", wildcards),
             tails=swept_tails,
-            rust_agg="<resources>/build/rust_agg",
+            rust_agg="<build>/rust_agg",
             code=sources(*(f"src/specgap/{name}.py" for name in ("replay", "aggregate", "tables/membership"))),
         output:
             [f"<results>/aggregates/{{pair}}/{{decoding}}/{name}/state.rust_agg" for name in names],
@@ -123,21 +67,3 @@ for number, names, decodings in alike(swept_names):
         shell:
             "specgap replay.py {params.config:q} {input.prompts:q} {wildcards.pair:q}"
             " {wildcards.decoding:q} --threads {threads} 2> {log:q}"
-
-
-rule estimate:
-    input:
-        prompts=[str(file) for file in prompt_sets.source_files(STUDY)],
-        models=lambda wildcards: [file for name in STUDY.pairs for file in model_files(Cell(name, ""))],
-        rust_agg="<resources>/build/rust_agg",
-    log:
-        "<logs>/estimate.log",
-    conda:
-        "../../envs/trace.yaml"
-    threads: STUDY.shards.threads
-    params:
-        config=CONFIG_FILE,
-    message:
-        "Timing the collectors on two prompts per group"
-    shell:
-        "specgap estimate.py {params.config:q} 2> >(tee {log:q} >&2)"

@@ -38,3 +38,8 @@ rule report:
         "<results>/report.html",
         "<results>/methods.md",
         "<results>/references.bib",
+
+
+if not STUDY.partial:
+
+    include: "bundle.smk"

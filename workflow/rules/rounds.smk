@@ -7,7 +7,7 @@ rule tabulate_surer_tokens:
         vocabulary="<results>/vocabularies/{pair}.parquet",
         state="<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
         done=done_files,
-        rust_agg="<resources>/build/rust_agg",
+        rust_agg="<build>/rust_agg",
         code=sources("src/specgap/tables/*.py"),
     output:
         [
@@ -40,7 +40,7 @@ rule tabulate_schedule_state:
     input:
         prompts="<results>/study/prompts.parquet",
         done=lambda wildcards: done_files(state_cell(wildcards)),
-        rust_agg="<resources>/build/rust_agg",
+        rust_agg="<build>/rust_agg",
         code=sources("src/specgap/tables/*.py"),
     output:
         "<results>/tables/{pair}/{decoding}/all/schedule_state.csv",
@@ -68,7 +68,7 @@ rule tabulate_order_effect:
         prompts="<results>/study/prompts.parquet",
         paths=lambda wildcards: all_done("paths", wildcards),
         tails=lambda wildcards: all_done("tails", wildcards),
-        rust_agg="<resources>/build/rust_agg",
+        rust_agg="<build>/rust_agg",
         code=sources("src/specgap/replay.py", "src/specgap/schedules.py", "src/specgap/tables/*.py"),
     output:
         "<results>/tables/{pair}/{decoding}/all/order_effect.csv",
@@ -98,7 +98,7 @@ rule tabulate_speed_up:
     input:
         prompts="<results>/study/prompts.parquet",
         times=timed_files,
-        rust_agg="<resources>/build/rust_agg",
+        rust_agg="<build>/rust_agg",
         code=sources("src/specgap/tables/*.py"),
     output:
         [

@@ -10,7 +10,7 @@ rule tabulate_cell:
         prompts="<results>/study/prompts.parquet",
         state="<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
         done=lambda wildcards: done_files(cell_of(wildcards))[:1],
-        rust_agg="<resources>/build/rust_agg",
+        rust_agg="<build>/rust_agg",
         code=sources("src/specgap/tables/*.py"),
     output:
         [

@@ -9,7 +9,7 @@ for number, names, decodings in alike(swept_names):
             prompts="<results>/study/prompts.parquet",
             done=facts_file,
             states=[f"<results>/aggregates/{{pair}}/{{decoding}}/{name}/state.rust_agg" for name in names],
-            rust_agg="<resources>/build/rust_agg",
+            rust_agg="<build>/rust_agg",
             code=sources("src/specgap/tables/*.py"),
         output:
             [
@@ -43,7 +43,7 @@ rule tabulate_settings:
         prompts="<results>/study/prompts.parquet",
         done=facts_file,
         states=lambda wildcards: states_of(wildcards, STUDY.settings_of(wildcards.decoding)),
-        rust_agg="<resources>/build/rust_agg",
+        rust_agg="<build>/rust_agg",
         code=sources("src/specgap/tables/*.py"),
     output:
         [f"<results>/tables/{{pair}}/{{decoding}}/all/{name}" for name in table_names.settings_table_names()],
@@ -73,7 +73,7 @@ rule tabulate_cross_check:
     input:
         prompts="<results>/study/prompts.parquet",
         states=lambda wildcards: states_of(wildcards, itertools.chain(*cross_checks(wildcards))),
-        rust_agg="<resources>/build/rust_agg",
+        rust_agg="<build>/rust_agg",
         code=sources("src/specgap/tables/*.py"),
     output:
         [f"<results>/tables/{{pair}}/{{decoding}}/all/{name}" for name in table_names.files_of("cross_check")],

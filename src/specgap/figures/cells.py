@@ -5,18 +5,22 @@ from pathlib import Path
 
 from specgap.config import Study
 from specgap.figures.draw import Outcome, draw_many, draw_one
-from specgap.figures.facts import CellFacts, counted_in_cell, counted_over_settings
+from specgap.figures.facts import CellFacts, counted_in_cell, counted_over_settings, timed_setting
 from specgap.figures.plan import figures_of, named
 from specgap.figures.spec import Spec
+from specgap.gather import so_far
 from specgap.layout import ALL_SETTINGS, Cell
 from specgap.prompts import PromptSet
 
 
-def cell_facts(study: Study, cell: Cell, prompts: PromptSet) -> CellFacts:
-    """Return the facts that stand in every figure of a cell; its tables have been written."""
+def cell_facts(study: Study, cell: Cell, prompts: PromptSet, *, only: str | None = None) -> CellFacts:
+    """Return the facts that stand in every figure of a cell; its tables have been written.
+
+    `only` names the one setting that a figure in the folder of all settings is about.
+    """
     tables = Path(study.results) / "tables" / cell.folder
     over_settings = cell.setting == ALL_SETTINGS
-    counted = counted_over_settings(tables) if over_settings else counted_in_cell(tables)
+    counted = counted_over_settings(tables, only=only) if over_settings else counted_in_cell(tables)
     pair = study.pairs[cell.pair]
     return CellFacts(
         pair=cell.pair,
@@ -24,7 +28,7 @@ def cell_facts(study: Study, cell: Cell, prompts: PromptSet) -> CellFacts:
         draft=pair.draft.name,
         decoding=cell.decoding,
         mode=study.decodings[cell.decoding].mode,
-        setting=cell.setting,
+        setting=only or cell.setting,
         grouping=prompts.groupings[0],
         n_prompts=counted.n_prompts,
         n_judged=counted.n_judged,
@@ -33,6 +37,7 @@ def cell_facts(study: Study, cell: Cell, prompts: PromptSet) -> CellFacts:
         n_settings=counted.n_settings,
         over_confident_ratio=study.over_confident_ratio,
         pilot=prompts.pilot,
+        partial=so_far(study, cell, prompts) if study.partial else "",
     )
 
 
@@ -52,11 +57,13 @@ def draw_named(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spe
     """Draw the one figure of a cell that has this file name (without ending)."""
     plan = figures_of(specs, study, cell, prompts.groups_of(prompts.groupings[0]), timed=True)
     spec, group = named(plan, stem)
+    tables = Path(study.results) / "tables" / cell.folder
+    only = timed_setting(tables) if spec.timing else None
     draw_one(
         stem,
         spec,
         group,
         Path(study.results) / "figures" / cell.folder,
-        tables_folder=Path(study.results) / "tables" / cell.folder,
-        facts=cell_facts(study, cell, prompts),
+        tables_folder=tables,
+        facts=cell_facts(study, cell, prompts, only=only),
     )

@@ -51,9 +51,15 @@ def counted_in_cell(folder: Path) -> Counted:
     return Counted(int(row["n_prompts"]), int(row["n_judged"]), rate)
 
 
-def counted_over_settings(folder: Path) -> Counted:
-    """Read n and the range of rates of all prompts from `settings.csv`."""
+def timed_setting(folder: Path) -> str:
+    """Read from `measured_speed_up.csv` which setting was timed: one of all that have a decoding's tables."""
+    return _rows(folder / "measured_speed_up.csv")[0]["setting"]
+
+
+def counted_over_settings(folder: Path, *, only: str | None = None) -> Counted:
+    """Read n and the range of rates of all prompts from `settings.csv`, or those of one setting."""
     rows = [row for row in _rows(folder / "settings.csv") if row["grouping"] == "overall"]
+    rows = [row for row in rows if only in (None, row["setting"])]
     if not rows:
         raise TableError(
             f"{folder / 'settings.csv'} has no row of grouping 'overall'; wanted one per setting"

@@ -46,7 +46,9 @@ def new_figure(
     """
     phrases = facts_lines(request.facts)
     title = fill(request.spec.title, request.facts, _group_name(request, acceptance))
-    lines = _wrapped(f"{title} (pilot)" if request.facts.pilot is not None else title, _TITLE, width)
+    title += " (pilot)" if request.facts.pilot is not None else ""
+    title += " (partial)" if request.facts.partial else ""
+    lines = _wrapped(title, _TITLE, width)
     above = _joined([shown(phrase, longest=150) for phrase in phrases], width)
     above += _wrapped(subtitle, _SMALL, width) if subtitle else []
     notes = [*notes, *footnotes(acceptance, [*names, request.group or "", *phrases])]

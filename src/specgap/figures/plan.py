@@ -29,6 +29,9 @@ _SHARED = (
     "../tables/headline.py",
 )
 
+#: What a kind's module imports beside those.
+_ALSO = {"best": ("../tables/best.py",)}
+
 #: A file name without its ending, to the figure's entry and its group (None where it shows all groups).
 Plan = dict[str, tuple[Spec, str | None]]
 
@@ -86,7 +89,9 @@ def named(plan: Plan, stem: str) -> tuple[Spec, str | None]:
 
 def code_files(kind: str) -> list[Path]:
     """Return the source files that a figure of this kind rests on."""
-    return [(_FOLDER / name).resolve() for name in sorted({*_SHARED, f"{KINDS[kind]}.py"})]
+    module = KINDS[kind]
+    names = {*_SHARED, f"{module}.py", *_ALSO.get(module, ())}
+    return [(_FOLDER / name).resolve() for name in sorted(names)]
 
 
 def table_files(spec: Spec, folder: Path) -> list[Path]:

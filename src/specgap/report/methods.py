@@ -184,6 +184,7 @@ def _caveats(study: Study, prompts: PromptSet) -> list[str]:
         one_term_groups=[_plain(group.name) for group in groups if group.has_terms and group.n_units == 1],
         modes=[decoding.mode for decoding in study.decodings.values()],
         pilot=prompts.pilot,
+        partial=study.partial,
     )
     return [f"- {sentence}" for sentence in said]
 

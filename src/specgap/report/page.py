@@ -113,6 +113,7 @@ def write_page(path: Path, study: StudyFacts, cells: Sequence[CellPart]) -> None
             one_term_groups=_one_term_groups(study.prompts_table, cells),
             modes=[cell.facts.mode for cell in cells],
             pilot=next((cell.facts.pilot for cell in cells), None),
+            partial=any(cell.facts.partial for cell in cells),
         ),
         definitions=DEFINITIONS,
         style=Markup(style),

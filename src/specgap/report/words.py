@@ -54,6 +54,9 @@ _ALWAYS = (
     "Groups differ in the length, grammar and number of their prompts, not only in whom they name. A gap is "
     "not yet about identity.",
 )
+_PARTIAL = (
+    "This is a partial study: only what was traced so far counts, and every figure says how much that is."
+)
 _ONE_TERM = (
     "These groups rest on one identity term, so their own spread is not estimable and they are kept out of "
     "headlines: {groups}."
@@ -68,12 +71,18 @@ _GREEDY = (
 
 
 def caveats(
-    *, demo_pairs: Sequence[str], one_term_groups: Sequence[str], modes: Sequence[str], pilot: int | None
+    *,
+    demo_pairs: Sequence[str],
+    one_term_groups: Sequence[str],
+    modes: Sequence[str],
+    pilot: int | None,
+    partial: bool,
 ) -> list[str]:
     """Return the sentences that must be read before any number."""
     said = [_DEMO.format(pairs=", ".join(demo_pairs))] if demo_pairs else []
     if pilot is not None:
         said.append(f"This is a pilot of at most {pilot} prompts per group, not the study.")
+    said += [_PARTIAL] if partial else []
     said += _ALWAYS
     if one_term_groups:
         said.append(_ONE_TERM.format(groups=", ".join(one_term_groups)))

@@ -130,12 +130,12 @@ def order_setting(study: Study, decoding: str) -> Setting | None:
     """Return the replayed heuristic setting whose γ is carried through random orders of the groups.
 
     The first one that starts every prompt anew, those with figures before others; None where the number of
-    discarded tokens is not collected.
+    discarded tokens is not collected, or some prompts are not traced yet.
     """
     replayed = study.replayed_settings_of(decoding)
     drawn_first = [one for one in (*study.figure_settings_of(decoding), *replayed) if one in replayed]
     fit = [one for one in drawn_first if one.schedule == "heuristic" and not one.carry_state]
-    return fit[0] if fit and study.tails != "none" else None
+    return fit[0] if fit and study.tails != "none" and not study.partial else None
 
 
 def schedule_key(setting: Setting) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ import rust_agg
 from specgap.config import Study
 from specgap.errors import TraceError
 from specgap.layout import Cell, Job, Shard, done_file
-from specgap.schedules import tail_schedules
+from specgap.schedules import tail_numbers, wanted_tails
 from specgap.schema import Fate
 from specgap.trace.assisted import quiet
 from specgap.trace.batch import Halving
@@ -60,18 +60,13 @@ class Wanted:
     @classmethod
     def of(cls, study: Study, decoding: str) -> "Wanted":
         """Return what a study wants of a decoding's tails, each schedule once."""
-        counted, full = (tail_schedules(study, decoding, full=full) for full in (False, True))
-        return cls(tuple(dict.fromkeys([*counted, *full])), tuple(dict.fromkeys(full)))
+        counted, full = wanted_tails(study, decoding)
+        return cls(tuple(counted), tuple(full))
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """Their numbers as JSON, in an order that knows no config."""
-        return {
-            name: sorted(
-                [one.schedule, one.num_assistant_tokens, one.confidence_threshold] for one in schedules
-            )
-            for name, schedules in (("counted", self.counted), ("full", self.full))
-        }
+        """Their numbers as JSON."""
+        return tail_numbers(self.counted, self.full)
 
     def rejections(self, paths: pa.Table, *, max_new_tokens: int, eos: Sequence[int]) -> Rejections:
         """Return the rejections of one sample's paths after which any schedule discards."""

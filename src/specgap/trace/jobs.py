@@ -50,15 +50,28 @@ def planned(
     `carried`: a shard depends on the one before it. `made_from`: shard name to the digest of what it is made
     from.
     """
-    before = None
     plan = []
+    for shard, fingerprint in fingerprints(identity, job, texts, carried=carried, made_from=made_from):
+        state, sidecar = state_of(results, identity.cell, shard.name, fingerprint, identity.kinds)
+        plan.append(Known(shard, fingerprint, state, sidecar))
+    return plan
+
+
+def fingerprints(
+    identity: Identity,
+    job: Job,
+    texts: Mapping[int, str],
+    *,
+    carried: bool = False,
+    made_from: Mapping[str, str] | None = None,
+) -> Iterator[tuple[Shard, str]]:
+    """Yield a job's shards with what each is known by; what is named means what it does in `planned`."""
+    before = None
     for shard in job.shards:
         after = made_from[shard.name] if made_from is not None else before
         fingerprint = identity.fingerprint(shard, texts, after=after)
-        state, sidecar = state_of(results, identity.cell, shard.name, fingerprint, identity.kinds)
-        plan.append(Known(shard, fingerprint, state, sidecar))
+        yield shard, fingerprint
         before = fingerprint if carried else None
-    return plan
 
 
 def finish_job(

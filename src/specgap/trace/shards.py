@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from specgap import files
-from specgap.layout import Cell, Shard, shard_file
+from specgap.layout import Cell, Shard, shard_file, sidecar_file
 from specgap.schema import SCHEMA_VERSION, SHARD_KINDS
 from specgap.trace.ledger import Columns
 
@@ -146,7 +146,7 @@ def write_shard(
     A crash in between leaves a shard that is not whole.
     """
     kinds = tuple(kind for kind in SHARD_KINDS if kind in rows)
-    for kind in _sidecar_kinds(kinds):
+    for kind in sidecar_kinds(kinds):
         sidecar_file(results, kind, cell, shard).unlink(missing_ok=True)
     described: dict[str, dict[str, Any]] = {}
     end_state = None if end_gamma is None else {"gamma": end_gamma}
@@ -192,7 +192,7 @@ def read_sidecar(results: Path, cell: Cell, shard: str, kinds: Sequence[str]) ->
     """Read the sidecars of a shard of these kinds; None where one is missing or cannot be read as one."""
     try:
         found = {
-            kind: files.read_json(sidecar_file(results, kind, cell, shard)) for kind in _sidecar_kinds(kinds)
+            kind: files.read_json(sidecar_file(results, kind, cell, shard)) for kind in sidecar_kinds(kinds)
         }
         exact = found[kinds[0]]
         end_state = exact["end_state"]
@@ -212,22 +212,27 @@ def _described(file: Mapping[str, Any]) -> dict[str, Any]:
 
 def versions_of(path: Path) -> dict[str, str] | None:
     """Return the releases (`VERSIONED`) that a shard's file was made with, or None where it does not say."""
+    facts = facts_in(path)
+    return None if facts is None else {name: str(facts[name]) for name in VERSIONED}
+
+
+def facts_in(path: Path) -> dict[str, Any] | None:
+    """Return the facts of the pair that a shard's file was made with, or None where it does not say."""
     try:
         files.check_footer(path)
         footer = pq.read_metadata(path)
-        stamped = json.loads((footer.metadata or {})[METADATA_KEY])
-        return {name: str(stamped[name]) for name in VERSIONED}
+        facts = dict(json.loads((footer.metadata or {})[METADATA_KEY])["pair"])
+        for role in ("target", "draft"):
+            deciding(facts[role])
+        _ = [facts[name] for name in (*VERSIONED, "eos_token_ids", "device")]
+        return facts
     # A file that is not whole has no digest to go by: whatever its bytes make of a reader, it says nothing.
     except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError, pa.ArrowException):
         return None
 
 
-def sidecar_file(results: Path, kind: str, cell: Cell, shard: str) -> Path:
-    """Return the sidecar beside a shard's file of this kind (the first of its collector's, or `timings`)."""
-    return shard_file(results, kind, cell, shard).with_suffix(".json")
-
-
-def _sidecar_kinds(kinds: Sequence[str]) -> list[str]:
+def sidecar_kinds(kinds: Sequence[str]) -> list[str]:
+    """Return which of a shard's kinds have a sidecar beside their file."""
     return [kind for kind in kinds if kind in (kinds[0], TIMED)]
 
 

@@ -1,0 +1,118 @@
+"""`--config partial=true`: figures of the whole shards there are, while the study is still being traced."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from specgap.aggregate import load
+from tests.support.lab import pause_after_shards
+from tests.support.sandbox import Sandbox
+from tests.workflow.conftest import prepare_study
+
+PARTIAL = ("--config", "partial=true", "--")
+
+
+def indexes(sandbox: Sandbox) -> dict[str, list[dict[str, str]]]:
+    """Return what the figures of each cell of the partial study say of themselves."""
+    folder = sandbox.results / "partial/figures"
+    return {
+        file.parent.relative_to(folder).as_posix(): json.loads(file.read_text())
+        for file in folder.rglob("index.json")
+    }
+
+
+def states(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("state.rust_agg")}
+
+
+def n_counted(state: Path) -> int:
+    return len(load(state).prompts())
+
+
+def test_a_partial_study_of_all_shards_has_the_counts_of_the_whole_one(copy: Sandbox) -> None:
+    run = copy.snakemake(*PARTIAL, "all")
+    assert run.code == 0, run.output
+    assert states(copy.results / "partial/aggregates") == states(copy.results / "aggregates")
+    tables = sorted((copy.results / "tables").rglob("*.csv"))
+    for table in tables:
+        if table.name != "order_effect.csv":  # needs every prompt, so no partial study has it
+            twin = copy.results / "partial/tables" / table.relative_to(copy.results / "tables")
+            assert twin.read_bytes() == table.read_bytes()
+    for entries in indexes(copy).values():
+        for entry in entries:
+            n, planned = re.search(r"Partial: (\d+) of (\d+) continuations", entry["caption"]).groups()  # type: ignore[union-attr]
+            assert n == planned
+    report = (copy.results / "partial/report.html").read_text()
+    assert "This is a partial study" in report
+    # Nothing is left to do, and nothing of the whole study has changed.
+    assert "Nothing to be done" in copy.snakemake("--dry-run", *PARTIAL, "all").output
+    assert "Nothing to be done" in copy.dry_run().output
+
+
+def test_figures_of_what_there_is_are_drawn_while_the_study_is_traced(copy: Sandbox) -> None:
+    paths = copy.results / "paths/tiny/sampled"
+    gone = sorted(file for file in paths.glob("s001-p*.json"))
+    assert len(gone) >= 2
+    for file in [*gone, *paths.glob("*.done.json")]:
+        file.unlink()
+    pause_after_shards(copy)
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml"]
+    with (copy.folder / "running.log").open("wb") as log:
+        running = subprocess.Popen(
+            command,
+            cwd=copy.folder,
+            env={**os.environ, "PYTHONPATH": str(copy.folder / "src"), "SHARD_PAUSE": "3600"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        end = time.monotonic() + 300
+        # The first of the missing shards is whole, and its job waits before the next.
+        while not gone[0].exists():
+            assert running.poll() is None, (copy.folder / "running.log").read_text()
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        run = copy.snakemake(*PARTIAL, "figures")
+        assert run.code == 0, run.output
+        assert running.poll() is None
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    whole = n_counted(copy.results / "aggregates/tiny/sampled/heuristic-3/state.rust_agg")
+    some = n_counted(copy.results / "partial/aggregates/tiny/sampled/heuristic-3/state.rust_agg")
+    assert 0 < some < whole
+    found = indexes(copy)
+    assert set(found) == set(indexes_of_whole(copy))
+    for cell, entries in found.items():
+        for entry in entries:
+            assert re.search(r"Partial: \d+ of \d+ continuations traced so far\.", entry["caption"]), cell
+    assert f"Partial: {some} of {whole} continuations" in found["tiny/sampled/heuristic-3"][0]["caption"]
+
+
+def indexes_of_whole(sandbox: Sandbox) -> list[str]:
+    folder = sandbox.results / "figures"
+    return [file.parent.relative_to(folder).as_posix() for file in folder.rglob("index.json")]
+
+
+def test_a_study_that_has_not_begun_is_one_sentence(tmp_path: Path) -> None:
+    sandbox = prepare_study(tmp_path / "study")
+    run = sandbox.snakemake(*PARTIAL, "figures")
+    assert run.code == 2
+    said = [line for line in run.output.splitlines() if line.startswith("specgap: ")]
+    assert len(said) == 1, run.output
+    assert "partial is true, but 'results' has no pair with a whole shard" in said[0]
+    assert not (sandbox.results / "partial").exists()
+
+
+def test_prompts_that_have_yet_to_be_fetched_are_one_sentence(tmp_path: Path) -> None:
+    sandbox = prepare_study(tmp_path / "study")
+    sandbox.write_config(prompts={"fetch": "honest"})
+    run = sandbox.snakemake(*PARTIAL, "figures")
+    assert run.code == 2
+    assert "specgap: partial is true, but resources/honest/" in run.output
