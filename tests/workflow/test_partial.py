@@ -3,18 +3,21 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from specgap.aggregate import load
-from tests.support.lab import pause_after_shards
+from tests.support.lab import pause_after_shards, wait_until
 from tests.support.sandbox import Sandbox
 from tests.workflow.conftest import prepare_study
 
 PARTIAL = ("--config", "partial=true", "--")
+COUNTED = "aggregates/tiny/sampled/heuristic-3/state.rust_agg"
 
 
 def indexes(sandbox: Sandbox) -> dict[str, list[dict[str, str]]]:
@@ -55,49 +58,50 @@ def test_a_partial_study_of_all_shards_has_the_counts_of_the_whole_one(copy: San
 
 
 def test_figures_of_what_there_is_are_drawn_while_the_study_is_traced(copy: Sandbox) -> None:
+    cells = {
+        file.parent.relative_to(copy.results / "figures")
+        for file in copy.results.glob("figures/**/index.json")
+    }
+    whole = n_counted(copy.results / COUNTED)
     paths = copy.results / "paths/tiny/sampled"
-    gone = sorted(file for file in paths.glob("s001-p*.json"))
+    gone = sorted(paths.glob("s001-p*.json"))
     assert len(gone) >= 2
-    for file in [*gone, *paths.glob("*.done.json")]:
+    for file in [*gone, *paths.glob("*.done.json"), copy.results / "report.html"]:
         file.unlink()
-    pause_after_shards(copy)
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml"]
-    with (copy.folder / "running.log").open("wb") as log:
-        running = subprocess.Popen(
-            command,
-            cwd=copy.folder,
-            env={**os.environ, "PYTHONPATH": str(copy.folder / "src"), "SHARD_PAUSE": "3600"},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        end = time.monotonic() + 300
+    for folder in ("aggregates", "tables", "figures"):
+        shutil.rmtree(copy.results / folder)
+    with running(copy) as study:
         # The first of the missing shards is whole, and its job waits before the next.
-        while not gone[0].exists():
-            assert running.poll() is None, (copy.folder / "running.log").read_text()
-            assert time.monotonic() < end
-            time.sleep(0.2)
+        wait_until(lambda: gone[0].exists() or study.poll() is not None, "a shard", seconds=300)
         run = copy.snakemake(*PARTIAL, "figures")
         assert run.code == 0, run.output
-        assert running.poll() is None
-    finally:
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-    whole = n_counted(copy.results / "aggregates/tiny/sampled/heuristic-3/state.rust_agg")
-    some = n_counted(copy.results / "partial/aggregates/tiny/sampled/heuristic-3/state.rust_agg")
+        assert study.poll() is None
+    some = n_counted(copy.results / "partial" / COUNTED)
     assert 0 < some < whole
     found = indexes(copy)
-    assert set(found) == set(indexes_of_whole(copy))
-    for cell, entries in found.items():
+    assert set(found) == cells
+    for entries in found.values():
         for entry in entries:
-            assert re.search(r"Partial: \d+ of \d+ continuations traced so far\.", entry["caption"]), cell
+            assert re.search(r"Partial: \d+ of \d+ continuations traced so far\.", entry["caption"])
     assert f"Partial: {some} of {whole} continuations" in found["tiny/sampled/heuristic-3"][0]["caption"]
 
 
-def indexes_of_whole(sandbox: Sandbox) -> list[str]:
-    folder = sandbox.results / "figures"
-    return [file.parent.relative_to(folder).as_posix() for file in folder.rglob("index.json")]
+@contextmanager
+def running(sandbox: Sandbox) -> Iterator[subprocess.Popen[bytes]]:
+    """Trace the study for the length of a block; jobs wait for ever after a shard that they write."""
+    pause_after_shards(sandbox)
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(sandbox.folder / "src"), "SHARD_PAUSE": "3600"}
+    with (sandbox.folder / "running.log").open("wb") as log:
+        study = subprocess.Popen(
+            command, cwd=sandbox.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield study
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(study.pid, signal.SIGKILL)
+        study.wait()
 
 
 def test_a_study_that_has_not_begun_is_one_sentence(tmp_path: Path) -> None:
