@@ -65,7 +65,7 @@ quick: .venv/.rust_agg ## while editing
 	pytest -q -n $(CORES) --dist loadfile -m "not (slow or $(APART))"
 
 test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian)
-	pytest -m cluster tests/cluster
+	pytest -n 4 --maxschedchunk 1 --durations 0 --durations-min 5 -m cluster tests/cluster
 
 check: .venv/.rust_agg ## formats, lints, types
 	ruff format --check .
@@ -107,7 +107,7 @@ clean: ## what was computed; models and downloads stay in resources/
 .venv/.ready: pyproject.toml uv.lock
 	@bash scripts/bootstrap.sh "$(PYTHON)" $(UV_VERSION)
 	@echo "specgap: installing the locked environment into .venv/ (about 3 GB to download the first time)"
-	@$(UV) sync --frozen --all-extras --quiet
+	@$(UV) sync --frozen --all-extras --compile-bytecode --quiet
 	@touch $@
 
 .venv/.rust_agg: .venv/.ready $(RUST_SOURCES)
