@@ -65,7 +65,7 @@ quick: .venv/.rust_agg ## while editing
 	pytest -q -n $(CORES) --dist loadfile -m "not (slow or $(APART))"
 
 test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian)
-	pytest -n 4 --maxschedchunk 1 --durations 0 --durations-min 5 -m cluster tests/cluster
+	pytest -n 4 --dist worksteal --durations 0 --durations-min 5 -m cluster tests/cluster
 
 check: .venv/.rust_agg ## formats, lints, types
 	ruff format --check .

@@ -78,9 +78,14 @@ def test_jobs_with_a_gpu_see_one_device_and_never_share_it(cluster: Cluster) -> 
 
 def test_two_hundred_small_jobs_are_few_submissions(lab: Lab, tmp_path: Path) -> None:
     drafts = list(range(1, 101))
-    settings = [{"schedule": "constant", "num_assistant_tokens": drafts}]
-    study = prepare_study(tmp_path / "study", settings=settings, shards={"number": 1, "per_job": 1})
-    states = [f"results/aggregates/tiny/sampled/constant-{number}/state.rust_agg" for number in drafts]
+    names = [f"constant-{number}" for number in drafts]
+    study = prepare_study(
+        tmp_path / "study",
+        settings=[{"schedule": "constant", "num_assistant_tokens": drafts}],
+        figures={"settings": names},  # hence records of each, which are a job, and so is their count
+        shards={"number": 1, "per_job": 1},
+    )
+    states = [f"results/aggregates/tiny/sampled/{name}/state.rust_agg" for name in names]
     with copied(lab, study, tmp_path / "slurm") as cluster:
         run = cluster.run("--", *states)
         assert run.code == 0, run.output
