@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import re
+import shutil
 from pathlib import Path
 
 from tests.cluster.conftest import COUNTED, copied
@@ -29,11 +30,16 @@ def test_after_prefetch_a_study_through_slurm_ends_in_the_bytes_of_a_local_run(
             fetched = cluster.run("prefetch")
             assert fetched.code == 0, fetched.output
             asked = list(hub.asked)
-            run = cluster.run()
-            assert run.code == 0, run.output
-            assert hub.asked == asked != []
-        local = dataclasses.replace(study, environment=hub.environment(tmp_path / "hf")).snakemake()
+            # A run on this machine alone, meanwhile, from the same fetch.
+            shutil.copytree(
+                cluster.sandbox.folder / "resources", study.folder / "resources", dirs_exist_ok=True
+            )
+            submitted = cluster.submit()
+            local = dataclasses.replace(study, environment=cluster.sandbox.environment).snakemake()
+            run = submitted.finish()
+        assert run.code == 0, run.output
         assert local.code == 0, local.output
+        assert hub.asked == asked != []
     whole = digests(study)
     assert digests(cluster.sandbox) == whole
     assert {"report.html", "figures/tiny/sampled/heuristic-3/largest_difference.png"} <= set(whole)
