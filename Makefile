@@ -95,7 +95,7 @@ bench-aggregate: .venv/.rust_agg ## rust_agg beside its peers, in at most 20 min
 bench-trace: .venv/.rust_agg ## paths, tails and replay beside assisted generation, in at most 20 minutes; benchmarks/README.md
 	python -m benchmarks.trace.run
 
-bench-dag: .venv/.rust_agg ## how long a dry run of a large study takes, in about two minutes; benchmarks/README.md
+bench-dag: .venv/.rust_agg ## how long a dry run of a large study takes, and the tiny one whole; about five minutes; benchmarks/README.md
 	python -m benchmarks.dag.run
 
 lock: .venv/.rust_agg ## after an edit of pyproject.toml

@@ -5,12 +5,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.support.lab import Cluster, Lab, digests, pause_after_shards
+from tests.support.lab import Cluster, Lab, digests, pause_after_shards, wait_until
 from tests.support.sandbox import Sandbox
 from tests.support.tiny_study import prepare_study
 
@@ -19,14 +19,19 @@ LAB = Path(os.environ.setdefault("SPECGAP_LAB", f"{tempfile.gettempdir()}/specga
 #: Real rounds, one shard after the other, up to their counts: what the faults are tried on.
 ROUNDS = {"collector": "assisted", "shards": {"number": 6, "per_job": 3}}
 COUNTED = "results/aggregates/tiny/sampled/heuristic-3/state.rust_agg"
+#: How many tests need the Slurm alone.
+N_ALONE = pytest.StashKey[int]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Let tests that need the Slurm alone come first: no process has another test before one of them."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.cluster)
-    # Tests that are alone come first: later on one would wait for others, and its process with it.
-    items.sort(key=lambda item: "alone" not in getattr(item, "fixturenames", ()))
+    yield  # what is not asked for is taken out
+    items.sort(key=lambda item: not _is_alone(item))
+    config.stash[N_ALONE] = sum(map(_is_alone, items))
 
 
 @pytest.hookimpl(trylast=True)
@@ -39,10 +44,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     shutil.rmtree(LAB)
 
 
+def _is_alone(item: pytest.Item) -> bool:
+    return "alone" in getattr(item, "fixturenames", ())
+
+
 @contextmanager
-def turn(file: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+def turn(file: Path) -> Iterator[None]:
     with file.open("w") as held:
-        fcntl.flock(held, kind)
+        fcntl.flock(held, fcntl.LOCK_EX)
         yield
 
 
@@ -69,13 +78,18 @@ def alone() -> None:
 
 @pytest.fixture
 def lab(slurm: Lab, shared: Path, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """The Slurm, while no other test needs it `alone`."""
-    kind = fcntl.LOCK_EX if "alone" in request.fixturenames else fcntl.LOCK_SH
-    with ExitStack() as stack:
-        # One after the other through this door, or tests that share would never leave one alone.
-        with turn(shared / "door.lock"):
-            stack.enter_context(turn(shared / "lab.lock", kind))
+    """The Slurm: for each test that needs it `alone`, then for all others at a time."""
+    if "alone" not in request.fixturenames:
+        wait_until(
+            lambda: len([*shared.glob("*.alone")]) == request.config.stash[N_ALONE], "tests that are alone"
+        )
         yield slurm
+        return
+    with turn(shared / "alone.lock"):
+        try:
+            yield slurm
+        finally:
+            (shared / f"{request.node.name}.alone").touch()
 
 
 @pytest.fixture(scope="session")
