@@ -64,7 +64,7 @@ audit: .venv/.ready ## known holes in what specgap is built on, where their data
 quick: .venv/.rust_agg ## while editing
 	pytest -q -n $(CORES) --dist loadfile -m "not (slow or $(APART))"
 
-test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian)
+test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian), in at most 25 minutes
 	pytest -n 4 --dist worksteal --durations 0 --durations-min 5 -m cluster tests/cluster
 
 check: .venv/.rust_agg ## formats, lints, types
