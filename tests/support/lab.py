@@ -15,7 +15,7 @@ from tests.support.sandbox import Run, Sandbox
 
 SUPPORT = Path(__file__).parent
 #: Nothing here lasts longer (seconds), on a machine that is shared.
-PATIENCE = 600
+PATIENCE = 1200
 #: What differs between runs that give the same: what they say, the clock's time, what jobs were given.
 _NOT_COMPARED = ("logs", "timings", "study/config.json")
 
@@ -37,7 +37,7 @@ def alive(pid: int) -> bool:
 
 @dataclass(frozen=True)
 class Lab:
-    """A Slurm of one node with 12 cores and 2 stand-ins for GPUs, in a folder of its own."""
+    """A Slurm of one node with 48 cores and 2 stand-ins for GPUs, in a folder of its own."""
 
     folder: Path
 

@@ -4,11 +4,11 @@
 # controller is reached and nothing else; with stand-ins for GPUs. Needs root, and apt the first time.
 # slurm_up.sh LAB_DIR  then  . LAB_DIR/env.sh  and sinfo; slurm_down.sh LAB_DIR takes it down.
 #
-# Knobs (environment): LAB_CPUS (12) and LAB_MEM_MB (32000), which are claimed, not checked; LAB_GPUS (2);
+# Knobs (environment): LAB_CPUS (48) and LAB_MEM_MB (128000), which are claimed, not checked; LAB_GPUS (2);
 # LAB_PORT (17000, the first of four).
 set -euo pipefail
 lab=${1:?slurm_up.sh LAB_DIR} here=$(cd "$(dirname "$0")" && pwd)
-cpus=${LAB_CPUS:-12} memory=${LAB_MEM_MB:-32000} gpus=${LAB_GPUS:-2} port=${LAB_PORT:-17000}
+cpus=${LAB_CPUS:-48} memory=${LAB_MEM_MB:-128000} gpus=${LAB_GPUS:-2} port=${LAB_PORT:-17000}
 host=$(hostname -s)
 # The name of the namespace and of the link's end here; the addresses are those that are nobody's (RFC 5737).
 net=lab$port here_ip=198.51.100.1 node_ip=198.51.100.2
