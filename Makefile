@@ -64,8 +64,8 @@ audit: .venv/.ready ## known holes in what specgap is built on, where their data
 quick: .venv/.rust_agg ## while editing
 	pytest -q -n $(CORES) --dist loadfile -m "not (slow or $(APART))"
 
-test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian)
-	pytest -m cluster tests/cluster
+test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian), in at most 25 minutes
+	pytest -n 4 --dist worksteal --durations 0 --durations-min 5 -m cluster tests/cluster
 
 check: .venv/.rust_agg ## formats, lints, types
 	ruff format --check .
@@ -95,7 +95,7 @@ bench-aggregate: .venv/.rust_agg ## rust_agg beside its peers, in at most 20 min
 bench-trace: .venv/.rust_agg ## paths, tails and replay beside assisted generation, in at most 20 minutes; benchmarks/README.md
 	python -m benchmarks.trace.run
 
-bench-dag: .venv/.rust_agg ## how long a dry run of a large study takes, in about two minutes; benchmarks/README.md
+bench-dag: .venv/.rust_agg ## how long a dry run of a large study takes, and the tiny one whole; about five minutes; benchmarks/README.md
 	python -m benchmarks.dag.run
 
 lock: .venv/.rust_agg ## after an edit of pyproject.toml
@@ -107,7 +107,7 @@ clean: ## what was computed; models and downloads stay in resources/
 .venv/.ready: pyproject.toml uv.lock
 	@bash scripts/bootstrap.sh "$(PYTHON)" $(UV_VERSION)
 	@echo "specgap: installing the locked environment into .venv/ (about 3 GB to download the first time)"
-	@$(UV) sync --frozen --all-extras --quiet
+	@$(UV) sync --frozen --all-extras --compile-bytecode --quiet
 	@touch $@
 
 .venv/.rust_agg: .venv/.ready $(RUST_SOURCES)

@@ -1,38 +1,63 @@
 """A study through each profile, on a real Slurm: the same bytes as on one machine, in few submissions."""
 
+import dataclasses
 import itertools
 import json
 import re
+import shutil
 from pathlib import Path
 
 from tests.cluster.conftest import COUNTED, copied
+from tests.support.hub import standin_hub
 from tests.support.lab import Cluster, Lab, digests
 from tests.support.sandbox import Sandbox
-from tests.support.tiny_study import TINY
+from tests.support.tiny_study import TINY, prepare_study
 
 
 def submissions(output: str) -> int:
     return len(re.findall(r"has been submitted with SLURM jobid", output))
 
 
-def test_a_study_through_slurm_ends_in_the_bytes_of_a_local_run(
-    lab: Lab, prepared: Sandbox, whole: dict[str, str], tmp_path: Path
+def test_after_prefetch_a_study_through_slurm_ends_in_the_bytes_of_a_local_run(
+    lab: Lab, tmp_path: Path
 ) -> None:
-    cluster = copied(lab, prepared, tmp_path)
-    run = cluster.run()
-    assert run.code == 0, run.output
+    pair = {model: f"someone/{model}" for model in ("target", "draft")}
+    study = prepare_study(tmp_path / "local", pairs={"tiny": pair})
+    (study.folder / "models").rename(tmp_path / "models")
+    with standin_hub() as hub:
+        hub.repositories = {f"models/{name}": tmp_path / "models" / model for model, name in pair.items()}
+        with copied(lab, study, tmp_path / "slurm", **hub.environment(tmp_path / "hf")) as cluster:
+            fetched = cluster.run("prefetch")
+            assert fetched.code == 0, fetched.output
+            asked = list(hub.asked)
+            # A run on this machine alone, meanwhile, from the same fetch.
+            shutil.copytree(
+                cluster.sandbox.folder / "resources", study.folder / "resources", dirs_exist_ok=True
+            )
+            submitted = cluster.submit()
+            local = dataclasses.replace(study, environment=cluster.sandbox.environment).snakemake()
+            run = submitted.finish()
+        assert run.code == 0, run.output
+        assert local.code == 0, local.output
+        assert hub.asked == asked != []
+    whole = digests(study)
     assert digests(cluster.sandbox) == whole
     assert {"report.html", "figures/tiny/sampled/heuristic-3/largest_difference.png"} <= set(whole)
-    # Two of paths, two of tails, measures, two records with their count in one, tables, figures, report.
-    assert submissions(run.output) == 9
+    # Paths, tails, measures, records with their count in one, tables, figures, report.
+    assert (submissions(fetched.output), submissions(run.output)) == (0, 7)
+
+
+def test_jobs_have_a_route_to_the_controller_and_none_to_anything_else(lab: Lab) -> None:
+    (route,) = lab.run("srun", "ip", "route").splitlines()
+    assert re.match("198.51.100.0/30 dev controller ", route)
 
 
 def test_a_study_through_qsub_ends_in_the_bytes_of_a_local_run(
     lab: Lab, rounds: Sandbox, counted: dict[str, str], tmp_path: Path
 ) -> None:
-    cluster = copied(lab, rounds, tmp_path, "profiles/pbs")
-    run = cluster.run("--", COUNTED)
-    assert run.code == 0, run.output
+    with copied(lab, rounds, tmp_path, "profiles/pbs") as cluster:
+        run = cluster.run("--", COUNTED)
+        assert run.code == 0, run.output
     assert digests(cluster.sandbox) == counted
     assert len(list((cluster.sandbox.folder / ".snakemake/pbs").glob("*.job"))) == 3
 
@@ -57,14 +82,19 @@ def test_jobs_with_a_gpu_see_one_device_and_never_share_it(cluster: Cluster) -> 
             assert first["ended"] <= second["began"]
 
 
-def test_two_hundred_small_jobs_are_few_submissions(lab: Lab, prepared: Sandbox, tmp_path: Path) -> None:
-    cluster = copied(lab, prepared, tmp_path)
+def test_two_hundred_small_jobs_are_few_submissions(lab: Lab, tmp_path: Path) -> None:
     drafts = list(range(1, 101))
-    settings = [{"schedule": "constant", "num_assistant_tokens": drafts}]
-    cluster.sandbox.write_config(**{**TINY, "settings": settings, "shards": {"number": 1, "per_job": 1}})
-    states = [f"results/aggregates/tiny/sampled/constant-{number}/state.rust_agg" for number in drafts]
-    run = cluster.run("--", *states)
-    assert run.code == 0, run.output
+    names = [f"constant-{number}" for number in drafts]
+    study = prepare_study(
+        tmp_path / "study",
+        settings=[{"schedule": "constant", "num_assistant_tokens": drafts}],
+        figures={"settings": names},  # hence records of each, which are a job, and so is their count
+        shards={"number": 1, "per_job": 1},
+    )
+    states = [f"results/aggregates/tiny/sampled/{name}/state.rust_agg" for name in names]
+    with copied(lab, study, tmp_path / "slurm") as cluster:
+        run = cluster.run("--", *states)
+        assert run.code == 0, run.output
     counts = run.job_counts()
     assert (counts["replay_records"], counts["aggregate"]) == (100, 100)
     assert all((cluster.sandbox.folder / state).exists() for state in states)

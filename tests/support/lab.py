@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.support.sandbox import Run, Sandbox
 
 SUPPORT = Path(__file__).parent
 #: Nothing here lasts longer (seconds), on a machine that is shared.
-PATIENCE = 600
+PATIENCE = 1200
 #: What differs between runs that give the same: what they say, the clock's time, what jobs were given.
 _NOT_COMPARED = ("logs", "timings", "study/config.json")
 
@@ -36,7 +37,7 @@ def alive(pid: int) -> bool:
 
 @dataclass(frozen=True)
 class Lab:
-    """A Slurm of one node with 8 cores and 2 stand-ins for GPUs, in a folder of its own."""
+    """A Slurm of one node with 48 cores and 2 stand-ins for GPUs, in a folder of its own."""
 
     folder: Path
 
@@ -60,19 +61,10 @@ class Lab:
     def pid(self, daemon: str) -> int:
         return int((self.folder / "run" / daemon / "pid").read_text())
 
-    def jobs(self, *states: str) -> list[str]:
-        """Return the ids of jobs that wait or run; of those in the states that are named."""
-        chosen = [f"--states={','.join(states)}"] if states else []
-        return self.run("squeue", "--noheader", "--format=%i", *chosen).split()
-
-    def past(self, since: str) -> dict[str, str]:
-        """Return id to state of every job since a moment (`date`), running ones too."""
-        command = ("sacct", "--allocations", "--noheader", "--parsable2", "--duplicates")
-        rows = self.run(*command, "--format=JobIDRaw,State", f"--starttime={since}").split("\n")
-        return dict(row.split("|", 1) for row in rows if row)
-
-    def now(self) -> str:
-        return time.strftime("%Y-%m-%dT%H:%M:%S")
+    def lose_node(self) -> None:
+        """Take the power from the node: KILL what runs in its network namespace, slurmd and jobs."""
+        kill = 'while pids=$(ip netns pids "$LAB_NET") && [ "$pids" ]; do kill -9 $pids 2>/dev/null; done'
+        self.run("bash", "-c", f". {self.folder}/env.sh; {kill}")
 
     def _bash(self, script: str, *arguments: str) -> str:
         return self.run("bash", str(SUPPORT / script), *arguments)
@@ -86,6 +78,10 @@ class Submitted:
     process: subprocess.Popen[bytes]
     log: Path
 
+    @property
+    def over(self) -> bool:
+        return self.process.poll() is not None
+
     def finish(self) -> Run:
         try:
             code = self.process.wait(PATIENCE)
@@ -95,7 +91,7 @@ class Submitted:
         return Run(code, self.log.read_text())
 
     def kill(self) -> None:
-        """End the head process, and it alone, with KILL."""
+        """End the head process, and it alone, with KILL, if it still runs."""
         self.process.kill()
         self.process.wait()
 
@@ -107,6 +103,8 @@ class Cluster:
     lab: Lab
     sandbox: Sandbox
     profile: str = "profiles/slurm"
+    #: How its jobs' names begin; the profile's `specgap` is for the test that cancels all of that name.
+    job_prefix: str = "test"
     count: int = field(default=0)
 
     def __post_init__(self) -> None:
@@ -118,6 +116,30 @@ class Cluster:
             text = text.replace(f'"{own}"', lab)
         file.write_text(text)
 
+    def jobs(self, *states: str) -> list[str]:
+        """Return the ids of the study's jobs that wait or run; of those in the states that are named."""
+        chosen = [f"--states={','.join(states)}"] if states else []
+        return self._of_study(self.lab.run("squeue", "--noheader", "--format=%Z|%i", *chosen))
+
+    def past(self) -> list[str]:
+        """Return the state of each job that the study has ever had."""
+        command = ("sacct", "--allocations", "--noheader", "--parsable2", "--duplicates")
+        return self._of_study(self.lab.run(*command, "--format=WorkDir,State", "--starttime=now-1days"))
+
+    def cancel(self) -> None:
+        """Cancel what the study still has waiting or running."""
+        if jobs := self.jobs():
+            self.lab.run("scancel", *jobs)
+            wait_until(lambda: not self.jobs(), "jobs to be gone")
+
+    def written(self) -> Counter[str]:
+        """Return how often each shard was written whole (`pause_after_shards`)."""
+        return Counter((self.sandbox.folder / "written").read_text().split())
+
+    def _of_study(self, rows: str) -> list[str]:
+        folder = f"{self.sandbox.folder}|"
+        return [row.removeprefix(folder) for row in rows.splitlines() if row.startswith(folder)]
+
     def submit(self, *arguments: str, **variables: str) -> Submitted:
         """Start Snakemake with the profile; status checks come sooner than on a machine that others use."""
         self.count += 1
@@ -126,7 +148,9 @@ class Cluster:
         command += ["--configfile", "study.yaml", "--seconds-between-status-checks", "2"]
         if self.profile == "profiles/slurm":
             command += ["--slurm-init-seconds-before-status-checks", "2"]
-        environment = {**self.lab.environment, "OMP_NUM_THREADS": "1", **variables}
+            command += ["--slurm-jobname-prefix", self.job_prefix]
+        environment = {**self.lab.environment, "OMP_NUM_THREADS": "1"}
+        environment |= {**self.sandbox.environment, **variables}
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [*command, *arguments],
@@ -166,7 +190,7 @@ def whole_shards(sandbox: Sandbox) -> dict[str, tuple[int, int]]:
 def pause_after_shards(sandbox: Sandbox) -> None:
     """Let jobs of this sandbox wait after each shard for the seconds in `SHARD_PAUSE`: time for a fault.
 
-    And say which device they had, from when to when, in `devices/`.
+    And say which shards they wrote whole, in `written`; which device they had and when, in `devices/`.
     """
     code = sandbox.folder / "src/specgap/trace/shards.py"
     code.write_text(code.read_text() + (SUPPORT / "pausing.py").read_text())

@@ -21,6 +21,9 @@ for daemon in slurmd slurmctld slurmdbd mariadbd munged; do
   ours && kill -9 "$pid"
   rm -f "$file"
 done
+# What is left in the node's namespace is left of its jobs.
+for pid in $(ip netns pids "$LAB_NET" 2>/dev/null); do kill -9 "$pid" 2>/dev/null; done
+[ -e "/run/netns/$LAB_NET" ] && ip netns delete "$LAB_NET"
 for file in slurm gres cgroup; do
   [ "$(readlink "/etc/slurm/$file.conf" 2>/dev/null)" = "$lab/etc/$file.conf" ] && rm -f "/etc/slurm/$file.conf"
 done

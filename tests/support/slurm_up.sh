@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # Bring up a real Slurm on this one machine, from nothing, without systemd, everything in one private folder:
-# munged, MariaDB, slurmdbd, slurmctld, slurmd, on loopback, with stand-ins for GPUs. Needs root, and apt the
-# first time.  slurm_up.sh LAB_DIR  then  . LAB_DIR/env.sh  and sinfo; slurm_down.sh LAB_DIR takes it down.
+# munged, MariaDB, slurmdbd, slurmctld on loopback; slurmd, hence every job, in a network namespace from which the
+# controller is reached and nothing else; with stand-ins for GPUs. Needs root, and apt the first time.
+# slurm_up.sh LAB_DIR  then  . LAB_DIR/env.sh  and sinfo; slurm_down.sh LAB_DIR takes it down.
 #
-# Knobs (environment): LAB_CPUS (8) and LAB_MEM_MB (16000), which are claimed, not checked; LAB_GPUS (2);
+# Knobs (environment): LAB_CPUS (48) and LAB_MEM_MB (128000), which are claimed, not checked; LAB_GPUS (2);
 # LAB_PORT (17000, the first of four).
 set -euo pipefail
 lab=${1:?slurm_up.sh LAB_DIR} here=$(cd "$(dirname "$0")" && pwd)
-cpus=${LAB_CPUS:-8} memory=${LAB_MEM_MB:-16000} gpus=${LAB_GPUS:-2} port=${LAB_PORT:-17000}
+cpus=${LAB_CPUS:-48} memory=${LAB_MEM_MB:-128000} gpus=${LAB_GPUS:-2} port=${LAB_PORT:-17000}
 host=$(hostname -s)
+# The name of the namespace and of the link's end here; the addresses are those that are nobody's (RFC 5737).
+net=lab$port here_ip=198.51.100.1 node_ip=198.51.100.2
 [ "$(id -u)" = 0 ] || { echo "slurm_up: wanted root" >&2; exit 2; }
 
 for file in slurm gres cgroup; do
@@ -21,7 +24,7 @@ for file in slurm gres cgroup; do
 done
 
 needed=()
-for pair in munged:munge slurmctld:slurmctld slurmd:slurmd srun:slurm-client slurmdbd:slurmdbd mariadbd:mariadb-server qsub:slurm-wlm-torque; do
+for pair in munged:munge slurmctld:slurmctld slurmd:slurmd srun:slurm-client slurmdbd:slurmdbd mariadbd:mariadb-server qsub:slurm-wlm-torque ip:iproute2; do
   command -v "${pair%%:*}" >/dev/null || needed+=("${pair##*:}")
 done
 if [ ${#needed[@]} -gt 0 ]; then
@@ -37,6 +40,23 @@ if [ ${#needed[@]} -gt 0 ]; then
 fi
 getent hosts "$host" >/dev/null || echo "127.0.0.1 $host" >>/etc/hosts
 
+make_node() {
+  ip netns add "$net" &&
+    ip link add "$net" type veth peer name controller netns "$net" &&
+    ip address add $here_ip/30 dev "$net" &&
+    ip link set "$net" up &&
+    ip -n "$net" address add $node_ip/30 dev controller &&
+    ip -n "$net" link set controller up &&
+    ip -n "$net" link set lo up
+}
+if [ ! -e "/run/netns/$net" ]; then
+  if [ -n "$(ip route show root ${here_ip%.*}.0/24)" ]; then
+    echo "slurm_up: this machine has a route to ${here_ip%.*}.0/24; wanted none" >&2
+    exit 2
+  fi
+  make_node || { ip netns delete "$net"; echo "slurm_up: no network namespace; wanted leave to make one" >&2; exit 2; }
+fi
+
 mkdir -p "$lab"/{etc,munge,state,spool,log,dev,run/{munged,mariadbd,slurmdbd,slurmctld,slurmd}} /etc/slurm
 chmod 755 "$lab" "$lab/run" "$lab/run/munged"
 # munged insists on folders of its own.
@@ -48,14 +68,14 @@ socket="$lab/run/munged/socket"
 
 cat >"$lab/etc/slurm.conf" <<CONF
 ClusterName=lab
-SlurmctldHost=$host(127.0.0.1)
+SlurmctldHost=$host($here_ip)
 SlurmctldPort=$port
 SlurmdPort=$((port + 1))
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$socket
-CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+# A job that a node took with it is started again after that time, which is 120 s unless said.
+AuthInfo=socket=$socket,cred_expire=20
 StateSaveLocation=$lab/state
 SlurmdSpoolDir=$lab/spool
 SlurmctldPidFile=$lab/run/slurmctld/pid
@@ -88,7 +108,7 @@ AccountingStoragePort=$((port + 2))
 AccountingStoragePass=$socket
 AccountingStorageTRES=gres/gpu
 AccountingStoreFlags=job_comment
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory Gres=gpu:fake:$gpus State=UNKNOWN
+NodeName=$host NodeAddr=$node_ip CPUs=$cpus RealMemory=$memory Gres=gpu:fake:$gpus State=UNKNOWN
 PartitionName=cpu Nodes=$host Default=YES MaxTime=1440 State=UP
 PartitionName=gpu Nodes=$host Default=NO MaxTime=1440 State=UP
 CONF
@@ -108,7 +128,6 @@ DbdPort=$((port + 2))
 SlurmUser=root
 LogFile=$lab/log/slurmdbd.log
 PidFile=$lab/run/slurmdbd/pid
-PidFile=$lab/run/slurmdbd/pid
 StorageType=accounting_storage/mysql
 StorageHost=127.0.0.1
 StoragePort=$((port + 3))
@@ -117,7 +136,7 @@ StoragePass=lab
 StorageLoc=slurm_acct
 CONF
 chmod 600 "$lab/etc/slurmdbd.conf"
-echo "export SLURM_CONF=$lab/etc/slurm.conf" >"$lab/env.sh"
+printf 'export SLURM_CONF=%s LAB_NET=%s\n' "$lab/etc/slurm.conf" "$net" >"$lab/env.sh"
 . "$lab/env.sh"
 # Jobs' inner srun is given no SLURM_CONF (snakemake-executor-plugin-slurm-jobstep drops it), so the usual place
 # has to lead here as well.
@@ -172,8 +191,10 @@ sacctmgr -i add account lab Description=lab Organization=lab >/dev/null 2>&1 || 
 sacctmgr -i add user "$(id -un)" Account=lab AdminLevel=Admin >/dev/null 2>&1 || true
 
 start slurmctld slurmctld
-start slurmd slurmd
-for _ in $(seq 150); do [ "$(sinfo -h -p cpu -o %T 2>/dev/null)" = idle ] && break; sleep 0.2; done
-[ "$(sinfo -h -p cpu -o %T)" = idle ] || failed "the node is not idle"
+start slurmd nsenter --net="/run/netns/$net" slurmd
+# There may be jobs already, where the controller or the node comes back.
+takes_jobs() { [[ $(sinfo -h -p cpu -o %T 2>/dev/null) =~ ^(idle|mixed|allocated)$ ]]; }
+for _ in $(seq 150); do takes_jobs && break; sleep 0.2; done
+takes_jobs || failed "the node takes no jobs"
 sinfo -N -o '%N %T %c %m %G %P'
 echo "slurm_up: ready; . $lab/env.sh"
