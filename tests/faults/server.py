@@ -33,7 +33,7 @@ _IMPORTED = (
     "specgap.figures.cells",
     "specgap.figures.difference",
     "specgap.figures.orders",
-    "specgap.figures.state",
+    "specgap.figures.sweep",
     "specgap.report.study",
     "specgap.replay",
     "specgap.tables.write_settings",

@@ -32,7 +32,7 @@ STUDY: dict[str, object] = {
     "figures": {"settings": ["heuristic-3"]},
 }
 #: Figures of each scope; a process draws them one after the other, so that more of them would show no more.
-_FIGURES = ("likelihood_difference", "acceptance_by_group", "schedule_state", "order_effect")
+_FIGURES = ("likelihood_difference", "acceptance_by_group", "schedule_sweep", "order_effect")
 #: How names of scripts begin, in the order of a run: a dry run lists the jobs of a group by name.
 _STAGES = (
     "prepare",
@@ -167,6 +167,7 @@ def commands(sandbox: Sandbox) -> dict[str, tuple[str, ...]]:
         name = f"{script} {which}".strip()
         assert name not in found, f"{name} stands twice: {found[name]} and {command}"
         found[name] = command
+    assert found, run.output  # a test of every step would have none to fail at
 
     def stage(name: str) -> int:
         return next(number for number, begin in enumerate(_STAGES) if name.startswith(begin))
