@@ -17,7 +17,14 @@ NOT_WRITABLE = {
     getattr(errno, f"E{name}")
     for name in ("ACCES", "DQUOT", "FBIG", "IO", "ISDIR", "NAMETOOLONG", "NOSPC", "NOTDIR", "PERM", "ROFS")
 }
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "std::bad_alloc")
+_NO_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "std::bad_alloc",
+    "can't start new thread",
+    "failed to map segment",  # a library that is loaded when it is first needed
+)
 
 
 class SpecgapError(Exception):
@@ -59,12 +66,13 @@ def one_sentence() -> Iterator[None]:
         yield
     except SpecgapError as error:
         _end(str(error), error)
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not is_out_of_memory(error):
             raise
-        said = f" ({str(error).splitlines()[0][:200]})" if str(error) else ""
-        _end(f"memory ran out{said}; wanted more of it, or a smaller batch", error)
+        _end(_no_memory(error), error)
     except OSError as error:
+        if is_out_of_memory(error):
+            _end(_no_memory(error), error)
         if error.filename is None or error.errno is None:
             raise
         if error.errno in NOT_WRITABLE:
@@ -78,6 +86,11 @@ def not_writable(path: object, error: OSError) -> str:
     return f"{path} cannot be written ({reason}); wanted a disk with room and the right to write there"
 
 
+def _no_memory(error: BaseException) -> str:
+    said = f" ({str(error).splitlines()[0][:200]})" if str(error) else ""
+    return f"memory ran out{said}; wanted more of it, or a smaller batch"
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Say whether an error means that a device, or this machine, has no memory left.
 
@@ -85,7 +98,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError | ImportError) and any(words in said for words in _NO_MEMORY)
 
 
 def _end(sentence: str, error: BaseException) -> NoReturn:

@@ -5,6 +5,7 @@ runs the thin script itself, as a rule's shell command does.
 """
 
 import functools
+import gc
 import itertools
 import json
 import os
@@ -28,7 +29,11 @@ MOST_SECONDS = 120
 #: What the steps import, so that no child has to; torch starts no thread before a child computes.
 _IMPORTED = (
     "specgap.aggregate",
+    "specgap.figures.acceptance",
     "specgap.figures.cells",
+    "specgap.figures.difference",
+    "specgap.figures.orders",
+    "specgap.figures.sweep",
     "specgap.report.study",
     "specgap.replay",
     "specgap.tables.write_settings",
@@ -39,6 +44,7 @@ _IMPORTED = (
     "transformers.models.gpt2.tokenization_gpt2",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_pdf",
+    "typer.main",
 )
 _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
@@ -115,6 +121,9 @@ class Server:
 def main() -> None:
     for name in _IMPORTED:
         __import__(name)
+    # No child looks through what all of them share, which would copy it page by page.
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         print(json.dumps(asdict(_ending(Order(**json.loads(line))))), flush=True)
 

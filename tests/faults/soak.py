@@ -17,10 +17,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.study import STUDY
-from tests.support.sandbox import Sandbox, make_sandbox
-from tests.support.tiny_models import gpt2_shaped_pair
-from tests.workflow.conftest import PROMPTS, write_prompts
+from tests.faults.study import prepared
+from tests.support.sandbox import Sandbox
 
 #: Times differ from run to run, and logs and Snakemake's own notes say when.
 _NOT_COMPARED = re.compile(r"^(timings|logs)/|\.lock$|\.part$")
@@ -120,10 +118,7 @@ def digests(results: Path) -> dict[str, tuple[str, int]]:
 
 def soak(folder: Path, minutes: float, seed: int) -> Tally:
     chance, tally, start = random.Random(seed), Tally(), time.monotonic()
-    sandbox = make_sandbox(folder / "study")
-    gpt2_shaped_pair(sandbox.folder / "models")
-    write_prompts(sandbox.folder / "prompts.csv", PROMPTS)
-    sandbox.write_config(**STUDY)
+    sandbox = prepared(folder / "study")
     began = time.monotonic()
     code = Run(sandbox).ended(600)
     assert code == 0, (sandbox.folder / "run.log").read_text()

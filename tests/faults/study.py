@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from tests.faults.server import Ending, Order, Server
 from tests.support.sandbox import Sandbox, make_sandbox
 from tests.support.tiny_models import gpt2_shaped_pair
@@ -29,6 +31,8 @@ STUDY: dict[str, object] = {
     "aggregate": {"jobs": 1},
     "figures": {"settings": ["heuristic-3"]},
 }
+#: Figures of each scope; a process draws them one after the other, so that more of them would show no more.
+_FIGURES = ("likelihood_difference", "acceptance_by_group", "schedule_sweep", "order_effect")
 #: How names of scripts begin, in the order of a run: a dry run lists the jobs of a group by name.
 _STAGES = (
     "prepare",
@@ -108,12 +112,21 @@ class Study:
                 yield name, path
 
 
-def make_study(folder: Path, server: Server) -> Study:
-    """Make the study in `folder`, undisturbed, step by step."""
+def prepared(folder: Path) -> Sandbox:
+    """Return a sandbox with the study's models, prompts, config and few figures, of which nothing has run."""
     sandbox = make_sandbox(folder)
     gpt2_shaped_pair(folder / "models")
     write_prompts(folder / "prompts.csv", PROMPTS)
     sandbox.write_config(**STUDY)
+    figures = folder / "config/figures.yaml"
+    kept = [entry for entry in yaml.safe_load(figures.read_text()) if entry["id"] in _FIGURES]
+    figures.write_text(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
+    return sandbox
+
+
+def make_study(folder: Path, server: Server) -> Study:
+    """Make the study in `folder`, undisturbed, step by step."""
+    sandbox = prepared(folder)
     _start(sandbox)
     steps: dict[str, Step] = {}
     study = Study(sandbox, steps)
@@ -154,6 +167,7 @@ def commands(sandbox: Sandbox) -> dict[str, tuple[str, ...]]:
         name = f"{script} {which}".strip()
         assert name not in found, f"{name} stands twice: {found[name]} and {command}"
         found[name] = command
+    assert found, run.output  # a test of every step would have none to fail at
 
     def stage(name: str) -> int:
         return next(number for number, begin in enumerate(_STAGES) if name.startswith(begin))

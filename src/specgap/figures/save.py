@@ -1,5 +1,6 @@
 """Save a figure as PNG and PDF, byte-equal from run to run, with its alt text inside."""
 
+from io import BytesIO
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -20,6 +21,9 @@ def save(figure: Figure, png: Path, pdf: Path, *, title: str, alt: str) -> None:
             )
         # The PDF keeps the places found for the PNG: both show the same picture, and layout is half the time.
         figure.set_layout_engine("none")
+        about = {"Title": title, "Subject": alt, "CreationDate": None, "Creator": None, "Producer": None}
+        # In memory first: matplotlib closes a PDF that a full disk has cut short with an error of its own.
+        drawn = BytesIO()
+        figure.savefig(drawn, format="pdf", metadata=about)
         with written_whole(pdf) as beside:
-            about = {"Title": title, "Subject": alt, "CreationDate": None, "Creator": None, "Producer": None}
-            figure.savefig(beside, format="pdf", metadata=about)
+            beside.write_bytes(drawn.getvalue())
