@@ -58,10 +58,8 @@ def test_a_partial_study_of_all_shards_has_the_counts_of_the_whole_one(copy: San
 
 
 def test_figures_of_what_there_is_are_drawn_while_the_study_is_traced(copy: Sandbox) -> None:
-    cells = {
-        file.parent.relative_to(copy.results / "figures")
-        for file in copy.results.glob("figures/**/index.json")
-    }
+    drawn = copy.results / "figures"
+    cells = {file.parent.relative_to(drawn).as_posix() for file in drawn.rglob("index.json")}
     whole = n_counted(copy.results / COUNTED)
     paths = copy.results / "paths/tiny/sampled"
     gone = sorted(paths.glob("s001-p*.json"))
