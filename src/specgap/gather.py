@@ -30,7 +30,7 @@ from specgap.layout import (
 from specgap.prompts import PromptSet, limited
 from specgap.schedules import tail_numbers, wanted_tails
 from specgap.trace.done import read_done, write_done
-from specgap.trace.jobs import Finished, fingerprints, planned
+from specgap.trace.plan import Finished, fingerprints, planned
 from specgap.trace.shards import KINDS, Identity, facts_in, read_sidecar, sidecar_kinds
 from specgap.unfinished import kinds_of, stamps, whole_results
 

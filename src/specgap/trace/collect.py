@@ -11,9 +11,10 @@ from specgap.models import ReadyPair
 from specgap.settings import Decoding, Setting
 from specgap.trace.assisted import Assisted, torch_seed
 from specgap.trace.collect_batched import collect_batched_job
-from specgap.trace.jobs import Finished, Known, finish_job, planned
+from specgap.trace.jobs import finish_job
 from specgap.trace.ledger import Columns, tabulate
 from specgap.trace.opening import identity_of, opened
+from specgap.trace.plan import Finished, Known, planned
 from specgap.trace.progress import Log, Progress
 from specgap.trace.shards import Identity, Sidecar, write_shard
 

@@ -9,9 +9,10 @@ from specgap.layout import Cell, Job, Shard
 from specgap.trace.assisted import quiet
 from specgap.trace.batch import Halving
 from specgap.trace.batched import Batched
-from specgap.trace.jobs import Finished, Rows, finish_job, finished_shards, planned
+from specgap.trace.jobs import Rows, finish_job, finished_shards
 from specgap.trace.ledger import Columns, Recording, tabulate
 from specgap.trace.opening import Opened, identity_of, opened
+from specgap.trace.plan import Finished, planned
 from specgap.trace.progress import Log, Progress
 
 

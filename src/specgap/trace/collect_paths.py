@@ -8,9 +8,10 @@ from specgap.config import Study
 from specgap.layout import Cell, Job, Shard
 from specgap.trace.assisted import quiet
 from specgap.trace.batch import Halving
-from specgap.trace.jobs import Finished, Rows, finish_job, finished_shards, planned
+from specgap.trace.jobs import Rows, finish_job, finished_shards
 from specgap.trace.opening import Opened, identity_of, opened
 from specgap.trace.paths import Paths
+from specgap.trace.plan import Finished, planned
 from specgap.trace.progress import Log, Progress
 
 

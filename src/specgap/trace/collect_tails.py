@@ -21,8 +21,9 @@ from specgap.trace.batch import Halving
 from specgap.trace.done import RecordedFile, shard_files, verified_files
 from specgap.trace.drafting import Rejections, TargetPath
 from specgap.trace.draws import Array
-from specgap.trace.jobs import Finished, Rows, finish_job, finished_shards, planned
+from specgap.trace.jobs import Rows, finish_job, finished_shards
 from specgap.trace.opening import Opened, identity_of, opened
+from specgap.trace.plan import Finished, planned
 from specgap.trace.progress import Log, Progress
 from specgap.trace.tails import Tails
 

@@ -1,77 +1,19 @@
-"""A trace job, whatever its collector: what is kept of its shards, and how the others come about."""
+"""A trace job, whatever its collector: its whole shards are kept, and the others come about."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from specgap.layout import Job, Shard, done_file, shard_file
 from specgap.models import ReadyPair
 from specgap.trace.done import write_done
 from specgap.trace.ledger import Columns
+from specgap.trace.plan import Finished, Known
 from specgap.trace.progress import Log, Progress
-from specgap.trace.shards import (
-    VERSIONED,
-    Identity,
-    Sidecar,
-    State,
-    state_of,
-    versions_of,
-    write_shard,
-)
+from specgap.trace.shards import VERSIONED, Identity, versions_of, write_shard
 
 #: A shard's rows: kind to columns, in any number of parts.
 Rows = Mapping[str, Sequence[Columns]]
-#: A shard's name, fingerprint and sidecar.
-Finished = tuple[str, str, Sidecar]
-
-
-@dataclass(frozen=True)
-class Known:
-    """A planned shard and what is on disk of it."""
-
-    shard: Shard
-    fingerprint: str
-    state: State
-    sidecar: Sidecar | None
-
-
-def planned(
-    identity: Identity,
-    job: Job,
-    texts: Mapping[int, str],
-    results: Path,
-    *,
-    carried: bool = False,
-    made_from: Mapping[str, str] | None = None,
-) -> list[Known]:
-    """Look at what is on disk of a job's shards.
-
-    `carried`: a shard depends on the one before it. `made_from`: shard name to the digest of what it is made
-    from.
-    """
-    plan = []
-    for shard, fingerprint in fingerprints(identity, job, texts, carried=carried, made_from=made_from):
-        state, sidecar = state_of(results, identity.cell, shard.name, fingerprint, identity.kinds)
-        plan.append(Known(shard, fingerprint, state, sidecar))
-    return plan
-
-
-def fingerprints(
-    identity: Identity,
-    job: Job,
-    texts: Mapping[int, str],
-    *,
-    carried: bool = False,
-    made_from: Mapping[str, str] | None = None,
-) -> Iterator[tuple[Shard, str]]:
-    """Yield a job's shards with what each is known by; what is named means what it does in `planned`."""
-    before = None
-    for shard in job.shards:
-        after = made_from[shard.name] if made_from is not None else before
-        fingerprint = identity.fingerprint(shard, texts, after=after)
-        yield shard, fingerprint
-        before = fingerprint if carried else None
 
 
 def finish_job(
