@@ -22,13 +22,13 @@ from specgap.layout import (
     ALL_SETTINGS,
     Cell,
     done_file,
+    jobs_of,
     path_cells,
-    plan_jobs,
     state_file,
     stored_cells,
     traced_cells,
 )
-from specgap.prompts import PromptSet, limited, origin_file, source_files
+from specgap.prompts import PromptSet, origin_file, source_files
 from specgap.settings import Block
 from specgap.tables.names import RECORD_TABLES, files_of, surer_table_names
 
@@ -129,9 +129,7 @@ def _counted(study: Study, prompts: PromptSet) -> list[Path]:
             files += [folder / name for table in RECORD_TABLES for name in files_of(table)]
     for kind, cells in (("paths", path_cells(study)), ("traces", stored_cells(study))):
         for cell in cells:
-            limit = study.setting(cell.setting).limit if cell.setting else None
-            jobs = plan_jobs(study, cell.decoding, cell.setting, limited(prompts, limit).distinct)
-            files += [done_file(results, cell, job.name, kind) for job in jobs]
+            files += [done_file(results, cell, job.name, kind) for job in jobs_of(study, cell, prompts)]
     return [file for file in files if file.is_file()]
 
 

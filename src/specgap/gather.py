@@ -21,16 +21,16 @@ from specgap.layout import (
     Cell,
     Job,
     done_file,
-    plan_jobs,
+    jobs_of,
     run_cells,
     run_of,
     shard_file,
     sidecar_file,
 )
-from specgap.prompts import PromptSet, limited
+from specgap.prompts import PromptSet
 from specgap.schedules import tail_numbers, wanted_tails
 from specgap.trace.done import read_done, write_done
-from specgap.trace.plan import Finished, fingerprints, planned
+from specgap.trace.plan import Finished, fingerprints, identity_of, planned
 from specgap.trace.shards import KINDS, Identity, facts_in, read_sidecar, sidecar_kinds
 from specgap.unfinished import kinds_of, stamps, whole_results
 
@@ -62,7 +62,7 @@ def so_far(study: Study, cell: Cell, prompts: PromptSet) -> str:
     runs = dict.fromkeys(run_of(study, Cell(cell.pair, cell.decoding, name)) for name in names)
     there = planned_in_all = 0
     for run in runs:
-        for job in _jobs(study, run, prompts):
+        for job in jobs_of(study, run, prompts):
             done = read_done(done_file(Path(study.results), run, job.name, kinds_of(study, run)[0]))
             traced = {shard.name for shard in done.shards}
             there += sum(len(shard.prompts) for shard in job.shards if shard.name in traced)
@@ -84,16 +84,7 @@ class _Stage:
         return KINDS[self.collector]
 
     def identity(self, facts: Facts) -> Identity:
-        study = self.study
-        return Identity(
-            cell=self.cell,
-            facts=facts,
-            decoding=study.decodings[self.cell.decoding].model_dump(mode="json", exclude={"settings"}),
-            setting=self.setting,
-            collector=self.collector,
-            seed=study.seed,
-            prompt_format=study.prompt_format.model_dump(mode="json"),
-        )
+        return identity_of(self.study, self.cell, facts, collector=self.collector, setting=self.setting)
 
 
 @dataclass(frozen=True)
@@ -119,7 +110,7 @@ class _Run:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        return _jobs(self.study, self.cell, self.prompts)
+        return jobs_of(self.study, self.cell, self.prompts)
 
     @property
     def carried(self) -> bool:
@@ -191,11 +182,6 @@ def _facts_of(study: Study, cell: Cell, prompts: PromptSet) -> Facts:
         f"no shard of pair {cell.pair!r} in {whole_results(study)} is of the config and prompts as they are "
         "now; wanted one at least, so let the study run for a while first"
     )
-
-
-def _jobs(study: Study, cell: Cell, prompts: PromptSet) -> list[Job]:
-    limit = study.setting(cell.setting).limit if cell.setting else None
-    return plan_jobs(study, cell.decoding, cell.setting, limited(prompts, limit).distinct)
 
 
 def _link(source: Path, results: Path, cell: Cell, shard: str, kinds: Sequence[str]) -> None:

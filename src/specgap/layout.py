@@ -7,6 +7,7 @@ from pathlib import Path
 
 from specgap.config import Study
 from specgap.errors import TraceError
+from specgap.prompts import PromptSet, limited
 
 #: A cell over all settings of a decoding has this in place of a setting's name.
 ALL_SETTINGS = "all"
@@ -134,6 +135,12 @@ def plan_jobs(study: Study, decoding: str, setting: str, prompts: Sequence[int])
         Job(f"s{sample:03d}-j{index:04d}", sample * per_sample + index, tuple(shards))
         for (sample, index), shards in jobs.items()
     ]
+
+
+def jobs_of(study: Study, cell: Cell, prompts: PromptSet) -> list[Job]:
+    """Return the jobs of a cell, or of paths, over the prompts that its setting is limited to."""
+    limit = study.setting(cell.setting).limit if cell.setting else None
+    return plan_jobs(study, cell.decoding, cell.setting, limited(prompts, limit).distinct)
 
 
 def _runs(prompts: Sequence[int], number: int) -> Iterable[Sequence[int]]:

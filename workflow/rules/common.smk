@@ -113,9 +113,8 @@ def cell_of(wildcards):
 @functools.cache
 def jobs_of(decoding, setting=""):
     """Return the jobs of a setting by name; those of paths and tails without one."""
-    limit = STUDY.setting(setting).limit if setting else None
-    known = prompt_sets.limited(study_prompts(), limit)
-    return {job.name: job for job in layout.plan_jobs(STUDY, decoding, setting, known.distinct)}
+    jobs = layout.jobs_of(STUDY, Cell("", decoding, setting), study_prompts())
+    return {job.name: job for job in jobs}
 
 
 def trace_identity(wildcards):

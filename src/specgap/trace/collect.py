@@ -13,8 +13,8 @@ from specgap.trace.assisted import Assisted, torch_seed
 from specgap.trace.collect_batched import collect_batched_job
 from specgap.trace.jobs import finish_job
 from specgap.trace.ledger import Columns, tabulate
-from specgap.trace.opening import identity_of, opened
-from specgap.trace.plan import Finished, Known, planned
+from specgap.trace.opening import opened
+from specgap.trace.plan import Finished, Known, identity_of, planned
 from specgap.trace.progress import Log, Progress
 from specgap.trace.shards import Identity, Sidecar, write_shard
 
@@ -35,7 +35,7 @@ def collect_job(
     identity = identity_of(
         study,
         cell,
-        pair,
+        pair.facts,
         collector=study.collector_of(setting),
         setting=setting.model_dump(mode="json"),
     )

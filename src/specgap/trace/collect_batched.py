@@ -11,8 +11,8 @@ from specgap.trace.batch import Halving
 from specgap.trace.batched import Batched
 from specgap.trace.jobs import Rows, finish_job, finished_shards
 from specgap.trace.ledger import Columns, Recording, tabulate
-from specgap.trace.opening import Opened, identity_of, opened
-from specgap.trace.plan import Finished, planned
+from specgap.trace.opening import Opened, opened
+from specgap.trace.plan import Finished, identity_of, planned
 from specgap.trace.progress import Log, Progress
 
 
@@ -26,7 +26,7 @@ def collect_batched_job(
     setting = study.setting(cell.setting)
     found = opened(study, cell, job, texts, what="rounds of", log=log)
     identity = identity_of(
-        study, cell, found.pair, collector="batched", setting=setting.model_dump(mode="json")
+        study, cell, found.pair.facts, collector="batched", setting=setting.model_dump(mode="json")
     )
     plan = planned(identity, job, texts, results)
 

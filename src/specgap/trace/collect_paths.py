@@ -9,9 +9,9 @@ from specgap.layout import Cell, Job, Shard
 from specgap.trace.assisted import quiet
 from specgap.trace.batch import Halving
 from specgap.trace.jobs import Rows, finish_job, finished_shards
-from specgap.trace.opening import Opened, identity_of, opened
+from specgap.trace.opening import Opened, opened
 from specgap.trace.paths import Paths
-from specgap.trace.plan import Finished, planned
+from specgap.trace.plan import Finished, identity_of, planned
 from specgap.trace.progress import Log, Progress
 
 
@@ -24,7 +24,7 @@ def collect_paths_job(
     """
     cell = Cell(pair, decoding)
     found = opened(study, cell, job, texts, what="paths of", log=log)
-    identity = identity_of(study, cell, found.pair, collector="paths", setting={})
+    identity = identity_of(study, cell, found.pair.facts, collector="paths", setting={})
     plan = planned(identity, job, texts, results)
 
     def finished(progress: Progress) -> Iterator[Finished]:

@@ -22,8 +22,8 @@ from specgap.trace.done import RecordedFile, shard_files, verified_files
 from specgap.trace.drafting import Rejections, TargetPath
 from specgap.trace.draws import Array
 from specgap.trace.jobs import Rows, finish_job, finished_shards
-from specgap.trace.opening import Opened, identity_of, opened
-from specgap.trace.plan import Finished, planned
+from specgap.trace.opening import Opened, opened
+from specgap.trace.plan import Finished, identity_of, planned
 from specgap.trace.progress import Log, Progress
 from specgap.trace.tails import Tails
 
@@ -39,7 +39,7 @@ def collect_tails_job(
     found = opened(study, cell, job, texts, what="tails of", log=log)
     paths = _paths_of(study, cell, found, job, texts, results)
     wanted = Wanted.of(study, decoding)
-    identity = identity_of(study, cell, found.pair, collector="tails", setting=wanted.numbers)
+    identity = identity_of(study, cell, found.pair.facts, collector="tails", setting=wanted.numbers)
     made_from = {name: file.xxh3_128 for name, file in paths.items()}
     plan = planned(identity, job, texts, results, made_from=made_from)
 
@@ -163,7 +163,7 @@ def _paths_of(
     done = [done_file(results, cell, job.name, "paths")]
     verified_files(results, done, "paths")
     files = {file.path.stem: file for file in shard_files(results, done, "paths")}
-    identity = identity_of(study, cell, found.pair, collector="paths", setting={})
+    identity = identity_of(study, cell, found.pair.facts, collector="paths", setting={})
     for shard in job.shards:
         if shard.name not in files or files[shard.name].fingerprint != identity.fingerprint(shard, texts):
             raise TraceError(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import transformers
@@ -14,7 +13,6 @@ from specgap.models.hub import pinned
 from specgap.settings import Pair
 from specgap.trace.assisted import check_transformers, ignored_fields
 from specgap.trace.progress import Log
-from specgap.trace.shards import Identity
 
 
 @dataclass(frozen=True)
@@ -43,21 +41,6 @@ def opened(study: Study, cell: Cell, job: Job, texts: Mapping[int, str], *, what
     log(f"{pair.facts['device_name']}: {what} {cell.folder}, job {job.name}")
     _say_ignored(pair, log)
     return Opened(pair, ids)
-
-
-def identity_of(
-    study: Study, cell: Cell, pair: ReadyPair, *, collector: str, setting: Mapping[str, Any]
-) -> Identity:
-    """Return what all shards of a cell share; `setting` says what their rows depend on of any setting."""
-    return Identity(
-        cell=cell,
-        facts=pair.facts,
-        decoding=study.decodings[cell.decoding].model_dump(mode="json", exclude={"settings"}),
-        setting=setting,
-        collector=collector,
-        seed=study.seed,
-        prompt_format=study.prompt_format.model_dump(mode="json"),
-    )
 
 
 def _encoded(

@@ -3,12 +3,32 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from specgap.layout import Job, Shard
+from specgap.config import Study
+from specgap.layout import Cell, Job, Shard
 from specgap.trace.shards import Identity, Sidecar, State, state_of
 
 #: A shard's name, fingerprint and sidecar.
 Finished = tuple[str, str, Sidecar]
+
+
+def identity_of(
+    study: Study, cell: Cell, facts: Mapping[str, Any], *, collector: str, setting: Mapping[str, Any]
+) -> Identity:
+    """Return what all shards of a cell share; `setting` says what their rows depend on of any setting.
+
+    `facts` are those of the pair that makes them.
+    """
+    return Identity(
+        cell=cell,
+        facts=facts,
+        decoding=study.decodings[cell.decoding].model_dump(mode="json", exclude={"settings"}),
+        setting=setting,
+        collector=collector,
+        seed=study.seed,
+        prompt_format=study.prompt_format.model_dump(mode="json"),
+    )
 
 
 @dataclass(frozen=True)
