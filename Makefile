@@ -21,7 +21,7 @@ unexport PYTHONPATH
 # Tests with a target of their own; pyproject.toml leaves them out of a plain `pytest`.
 APART := conda or faults or cluster
 
-.PHONY: figures bundle test test-conda test-faults test-cluster reliability soak fuzz audit quick check format \
+.PHONY: figures bundle test test-conda test-embedded test-faults test-cluster reliability soak fuzz audit quick check format \
 	schema docs bench-aggregate bench-trace bench-dag lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html; FROM=bundle.zip: of a bundle
@@ -43,8 +43,12 @@ test: .venv/.rust_agg ## everything a reader may rely on
 	pytest -n $(CORES) --dist loadfile
 
 test-conda: .venv/.rust_agg ## --use-conda through a stand-in for conda, in at most 10 minutes and 2 GB of disk
-	pytest -m conda --basetemp .venv/test-conda tests/conda
+	pytest -m conda --basetemp .venv/test-conda tests/conda/test_conda_standin.py
 	rm -rf .venv/test-conda
+
+test-embedded: figures ## the embedded study again, with --use-conda through the stand-in, byte-equal to `make figures`
+	pytest -m conda --basetemp .venv/test-embedded tests/conda/test_embedded.py
+	rm -rf .venv/test-embedded
 
 test-faults: .venv/.rust_agg ## kills, full disks, damaged shards: docs/reliability.md; needs root for its tmpfs
 	pytest -n 2 --dist loadfile -m faults tests/faults

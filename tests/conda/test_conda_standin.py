@@ -5,48 +5,19 @@ of each rule in its own environment, and what --conda-prefix does are.
 """
 
 import dataclasses
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.sandbox import ROOT, Run, Sandbox
+from tests.support.conda_runs import compared, with_conda
+from tests.support.sandbox import Sandbox
 from tests.workflow.conftest import STUDY, prepare_study
 
 pytestmark = pytest.mark.conda
 #: The tiny study with one decoding and one sample: each rule runs, few of them often.
 SMALL = {**STUDY, "samples": 1, "decodings": {"sampled": {"max_new_tokens": 10}}}
-STANDIN = ROOT / "tests/support/conda_standin"
-#: What a run leaves that must not depend on how its rules found their Python.
-COMPARED = ("figures", "tables", "aggregates", "study/figures", "study/tables", "report.html", "methods.md")
-
-
-@pytest.fixture(scope="module")
-def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a process needs to find the stand-in and its channel."""
-    folder = tmp_path_factory.mktemp("channels")
-    environments = sorted((ROOT / "envs").glob("*.yaml"))
-    subprocess.run(
-        [sys.executable, STANDIN / "channel.py", folder / "conda-forge", *environments], check=True
-    )
-    programs = [STANDIN / "bin", Path(sys.executable).parent, os.environ["PATH"]]
-    return {
-        "PATH": os.pathsep.join(map(str, programs)),
-        "CONDA_STANDIN_ALIAS": folder.as_uri(),
-        "CONDA_STANDIN_CACHE": str(folder / "unpacked"),
-        # Crates that this checkout has built are not built again.
-        "CARGO_TARGET_DIR": str(ROOT / "rust_agg/target"),
-    }
-
-
-@pytest.fixture(scope="module")
-def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where environments lie: as on a cluster, outside the study."""
-    return tmp_path_factory.mktemp("shared") / "conda"
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +33,6 @@ def small_study(folder: Path) -> Sandbox:
     sandbox = prepare_study(folder)
     sandbox.write_config(**SMALL)
     return sandbox
-
-
-def with_conda(study: Sandbox, prefix: Path, *arguments: str) -> Run:
-    return study.snakemake("--use-conda", "--conda-prefix", str(prefix), *arguments)
-
-
-def compared(study: Sandbox) -> dict[str, bytes]:
-    files = [file for name in COMPARED for file in (study.results / name, *(study.results / name).rglob("*"))]
-    return {str(file.relative_to(study.results)): file.read_bytes() for file in files if file.is_file()}
 
 
 def made_in(prefix: Path) -> set[str]:
@@ -105,11 +67,11 @@ def test_the_study_through_the_standin_is_byte_equal_to_one_without_conda(
     run = with_conda(study, prefix)
     assert run.code == 0, run.output
     assert "build_rust_agg" not in run.job_counts()
-    through = compared(study)
+    through = compared(study.results)
     assert len([name for name in through if name.endswith(".png")]) > 10
     plain = small_study(tmp_path / "plain")
     assert plain.snakemake().code == 0
-    assert through == compared(plain)
+    assert through == compared(plain.results)
 
 
 def test_afterwards_nothing_is_stale_until_a_source_of_the_extension_changes(
