@@ -1,4 +1,4 @@
-"""The embedded study with --use-conda through the stand-in: byte for byte what `make figures` has made here."""
+"""The embedded study with --use-conda through the stand-in: byte for byte what `make figures` has made."""
 
 import dataclasses
 import shutil
