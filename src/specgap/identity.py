@@ -7,6 +7,7 @@ from typing import Any
 
 from specgap.config import Study
 from specgap.layout import Cell, Job
+from specgap.models.folders import deciding_names
 from specgap.prompts import PromptSet
 from specgap.schedules import tail_settings
 from specgap.settings import SCHEDULE_KEYS, Setting
@@ -53,8 +54,11 @@ def _run(study: Study, cell: Cell, job: Job, texts: Mapping[int, str]) -> list[A
 
 
 def _models(study: Study, pair: str) -> list[Any]:
+    both = study.pairs[pair]
+    # A model that a rule trains has no files at first; that it was trained again is seen by its times.
+    folders = [deciding_names(model.source) for model in (both.target, both.draft) if not study.trains(model)]
     placed = [study.device, study.resources.gpu]
-    return [study.pairs[pair].model_dump(), study.prompt_format.model_dump(), placed]
+    return [both.model_dump(), folders, study.prompt_format.model_dump(), placed]
 
 
 def _schedules(settings: Iterable[Setting]) -> list[dict[str, Any]]:

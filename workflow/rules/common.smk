@@ -28,7 +28,7 @@ from specgap.figures.spec import load_specs, specs_as_json
 from specgap.layout import ALL_SETTINGS, Cell, done_file, drawn_cells, path_cells, plan_parts
 from specgap.layout import stored_cells, traced_cells
 from specgap.models import hub
-from specgap.models.folders import folder_of
+from specgap.models.folders import folder_of, newest_file
 from specgap.tables import names as table_names
 
 CONFIG_SOURCES = list(map(str, workflow.overwrite_configfiles))
@@ -88,7 +88,10 @@ def grouping_names():
 
 
 def model_files(wildcards):
-    """Return the files of a pair that are on this disk or come from a rule; of a hub model, its commit."""
+    """Return what a rule makes of a pair; of a folder here, the file written last; of a hub model, its commit.
+
+    Which files a folder has stands in the identity. All of them as inputs cost a large study's dry run 10 seconds.
+    """
     return _files_of_pair(wildcards.pair)
 
 
@@ -100,7 +103,7 @@ def _files_of_pair(name):
         if STUDY.trains(model):
             files += [str(Path(model.source) / name) for name in DEMO_FILES]
         elif folder := folder_of(model):
-            files += sorted(str(f) for f in folder.iterdir() if f.suffix in (".json", ".safetensors"))
+            files.append(str(newest_file(folder)))
         else:
             files.append(str(hub.record_file(Path(STUDY.resources_folder), model)))
     return files

@@ -1,5 +1,6 @@
 """A model's local folder: whether the source is one, what it holds, and the digest it is known by."""
 
+import functools
 import hashlib
 from pathlib import Path
 
@@ -78,6 +79,18 @@ def folder_stamp(model: Model) -> Stamp:
     files = {} if folder is None else _deciding(folder)
     found = ((name, file.stat()) for name, file in files.items())
     return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found)
+
+
+def newest_file(folder: Path) -> Path:
+    """Return the file of those that decide a folder's behaviour that was written last."""
+    return max(_deciding(folder).values(), key=lambda file: (file.stat().st_mtime_ns, file.name))
+
+
+@functools.cache  # 20,000 jobs of a large study ask, for a hundred models
+def deciding_names(source: str) -> tuple[str, ...]:
+    """Return the names of the files that decide a folder's behaviour; none where there is no folder."""
+    folder = Path(source).expanduser()
+    return tuple(_deciding(folder)) if folder.is_dir() else ()
 
 
 def _deciding(folder: Path) -> dict[str, Path]:
