@@ -18,10 +18,11 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
+SIMULATIONS := $(wildcard tests/statistics/test_*_worlds.py) tests/statistics/test_distances_null.py
 # Tests with a target of their own; pyproject.toml leaves them out of a plain `pytest`.
 APART := conda or faults or cluster
 
-.PHONY: figures bundle test test-conda test-embedded test-faults test-cluster reliability soak fuzz audit quick check format \
+.PHONY: figures bundle demonstration test test-conda test-faults test-statistics test-cluster reliability soak fuzz audit quick check format \
 	schema docs bench-aggregate bench-trace bench-dag lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html; FROM=bundle.zip: of a bundle
@@ -42,13 +43,9 @@ test: .venv/.rust_agg ## everything a reader may rely on
 	cargo test --locked --quiet --manifest-path rust_agg/Cargo.toml
 	pytest -n $(CORES) --dist loadfile
 
-test-conda: .venv/.rust_agg ## --use-conda through a stand-in for conda, in at most 10 minutes and 2 GB of disk
-	pytest -m conda --basetemp .venv/test-conda tests/conda/test_conda_standin.py
+test-conda: figures ## the embedded study with --use-conda through a stand-in for conda, byte-equal to `make figures`
+	pytest -m conda --basetemp .venv/test-conda tests/conda
 	rm -rf .venv/test-conda
-
-test-embedded: figures ## the embedded study again, with --use-conda through the stand-in, byte-equal to `make figures`
-	pytest -m conda --basetemp .venv/test-embedded tests/conda/test_embedded.py
-	rm -rf .venv/test-embedded
 
 test-faults: .venv/.rust_agg ## kills, full disks, damaged shards: docs/reliability.md; needs root for its tmpfs
 	pytest -n 2 --dist loadfile -m faults tests/faults
@@ -67,6 +64,15 @@ audit: .venv/.ready ## known holes in what specgap is built on, where their data
 
 quick: .venv/.rust_agg ## while editing
 	pytest -q -n $(CORES) --dist loadfile -m "not (slow or $(APART))"
+
+test-statistics: .venv/.rust_agg ## simulated studies in full, in at most 20 minutes; the table of docs/statistics.md
+	rm -rf .venv/measured
+	SPECGAP_WORLDS=2000 SPECGAP_MEASURED=.venv/measured pytest -n $(CORES) --dist worksteal $(SIMULATIONS)
+	@python -m tests.statistics.table .venv/measured
+
+demonstration: .venv/.rust_agg ## three studies whose truth is known, and what is said of them: results/demonstration/
+	@python scripts/demonstrate.py results/demonstration
+	@echo "specgap: results/demonstration/known_truth.png"
 
 test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian), in at most 25 minutes
 	pytest -n 4 --dist worksteal --durations 0 --durations-min 5 -m cluster tests/cluster

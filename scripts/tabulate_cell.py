@@ -9,22 +9,35 @@ from specgap.config import load
 from specgap.errors import one_sentence
 from specgap.prompts import limited, read_prompts
 from specgap.tables.cost import cost_ratio
+from specgap.tables.measures import read_measures
 from specgap.tables.write import write_cell_tables
+from specgap.tables.write_inference import Compared, write_inference_tables
 from specgap.trace.done import read_done
 
 
 def main(
-    config: Path, prompts: Path, state: Path, done: Path, decoding: str, setting: str, folder: Path
+    config: Path,
+    prompts: Path,
+    state: Path,
+    done: Path,
+    measures: Path,
+    decoding: str,
+    setting: str,
+    folder: Path,
 ) -> None:
     study = load(config)
+    counted, mode = load_state(state), study.decodings[decoding].mode
+    known = limited(read_prompts(prompts), study.setting(setting).limit)
     write_cell_tables(
         folder,
-        state=load_state(state),
-        prompts=limited(read_prompts(prompts), study.setting(setting).limit),
-        mode=study.decodings[decoding].mode,
+        state=counted,
+        prompts=known,
+        mode=mode,
         ratio=study.over_confident_ratio,
         cost_ratio=cost_ratio(study, read_done(done).facts),
     )
+    shared = Compared(known, study.statistics, study.seed, read_measures(measures))
+    write_inference_tables(folder, state=counted, study=shared, mode=mode)
 
 
 if __name__ == "__main__":

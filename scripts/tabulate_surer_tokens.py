@@ -33,6 +33,8 @@ def main(
         round_files=verified_files(Path(study.results), done, "rounds"),
         mode=study.decodings[decoding].mode,
         ratio=study.over_confident_ratio,
+        prior=study.statistics.token_prior,
+        seed=study.seed,
     )
 
 

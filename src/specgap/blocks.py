@@ -125,6 +125,29 @@ class Aggregate(Block):
     threads: int = Field(2, ge=1, description="CPU threads of one such job.")
 
 
+class Statistics(Block):
+    """How groups are compared."""
+
+    permutations: int = Field(
+        9_999,
+        ge=99,
+        le=1_000_000,
+        description="Permuted worlds of each test; p is never below 1 / (this + 1).",
+    )
+    small_gap: float = Field(
+        5.0,
+        gt=0,
+        lt=100,
+        description="Gaps of so many percentage points are small: a test without a finding that would have "
+        "missed a larger one is called underpowered.",
+    )
+    token_prior: float = Field(
+        500.0,
+        gt=0,
+        description="Tokens that the prior of distinctive tokens is worth: pooled counts, scaled.",
+    )
+
+
 class Bins(Block):
     """Numbers of bins of equal width (`joint`: equal steps of log10 from 1e-6 to 1, and one bin below)."""
 

@@ -20,6 +20,7 @@ from specgap.blocks import (
     Prompts,
     Resources,
     Shards,
+    Statistics,
 )
 from specgap.consistency import OVERALL, check_names, check_settings
 from specgap.errors import ConfigError
@@ -105,6 +106,7 @@ class Study(Block):
     )
     shards: Shards = Field(default_factory=Shards, description="How a trace is cut.")
     aggregate: Aggregate = Field(default_factory=Aggregate, description="How rows are counted.")
+    statistics: Statistics = Field(default_factory=Statistics, description="How groups are compared.")
     bins: Bins = Field(default_factory=Bins, description="Grids of the histograms.")
     over_confident_ratio: float = Field(
         2.0, ge=1, description="A token is over-confident where q ≥ ratio · p."
@@ -272,6 +274,7 @@ __all__ = [
     "Prompts",
     "Setting",
     "Shards",
+    "Statistics",
     "Study",
     "load",
     "parse",

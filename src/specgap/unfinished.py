@@ -73,9 +73,9 @@ def kinds_of(study: Study, cell: Cell) -> tuple[str, ...]:
     return ("paths", "tails") if tailed else ("paths",)
 
 
-def vocabulary_file(results: Path, pair: str) -> Path:
-    """Return where the text of a pair's tokens is kept."""
-    return results / "vocabularies" / f"{pair}.parquet"
+def measured_files(results: Path, pair: str) -> tuple[Path, Path]:
+    """Return where the prompts' measures under a pair and the text of its tokens are kept."""
+    return results / "prompts" / f"{pair}.parquet", results / "vocabularies" / f"{pair}.parquet"
 
 
 def _sidecars(whole: Path, kind: str, cell: Cell) -> dict[str, int]:
@@ -91,4 +91,6 @@ def _sidecars(whole: Path, kind: str, cell: Cell) -> dict[str, int]:
 
 
 def _wanting(pair: str, there: set[Cell], whole: Path) -> bool:
-    return pair not in {cell.pair for cell in there} or not vocabulary_file(whole, pair).is_file()
+    return pair not in {cell.pair for cell in there} or not all(
+        file.is_file() for file in measured_files(whole, pair)
+    )

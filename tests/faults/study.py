@@ -32,7 +32,7 @@ STUDY: dict[str, object] = {
     "figures": {"settings": ["heuristic-3"]},
 }
 #: Figures of each scope; a process draws them one after the other, so that more of them would show no more.
-_FIGURES = ("likelihood_difference", "acceptance_by_group", "schedule_sweep", "order_effect")
+_FIGURES = ("likelihood_difference", "forest", "schedule_sweep", "order_effect")
 #: How names of scripts begin, in the order of a run: a dry run lists the jobs of a group by name.
 _STAGES = (
     "prepare",

@@ -15,7 +15,7 @@ from tests.support.drawing import SPECS, cell, facts_of
 from tests.support.synthetic_tables import HONEST_LIKE
 
 GROUPS = {"one": (3, 4), "other one": (3, 4)}
-CHOSEN = ("acceptance_by_group", "difference_matrix")
+CHOSEN = ("forest", "group_differences")
 
 
 @pytest.fixture
@@ -46,29 +46,31 @@ def test_a_second_call_keeps_every_figure(tmp_path, tables):
 
 def test_a_changed_caption_redraws_its_figure_alone(tmp_path, tables):
     drawn(tmp_path, tables, plan())
-    again = drawn(tmp_path, tables, plan(difference_matrix="How far apart?"))
-    assert again.drawn == ("difference_matrix",)
+    again = drawn(tmp_path, tables, plan(group_differences="How far apart?"))
+    assert again.drawn == ("group_differences",)
     index = json.loads((tmp_path / "figures" / "index.json").read_text(encoding="utf-8"))
-    assert {entry["id"]: entry for entry in index}["difference_matrix"]["caption"] == "How far apart?"
+    assert {entry["id"]: entry for entry in index}["group_differences"]["caption"] == "How far apart?"
 
 
 def test_a_changed_table_redraws_what_is_drawn_from_it(tmp_path, tables):
     drawn(tmp_path, tables, plan())
     path = tables / "group_differences.csv"
-    path.write_text(path.read_text(encoding="utf-8").replace("descriptive", "description"), encoding="utf-8")
-    assert drawn(tmp_path, tables, plan()).drawn == ("difference_matrix",)
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("not distinguishable", "different"), encoding="utf-8"
+    )
+    assert drawn(tmp_path, tables, plan()).drawn == ("group_differences",)
 
 
 def test_changed_facts_redraw_everything_and_a_missing_file_its_figure(tmp_path, tables):
     drawn(tmp_path, tables, plan())
     assert set(drawn(tmp_path, tables, plan(), pilot=3).drawn) == set(plan())
-    (tmp_path / "figures" / "acceptance_by_group.pdf").unlink()
-    assert drawn(tmp_path, tables, plan(), pilot=3).drawn == ("acceptance_by_group",)
+    (tmp_path / "figures" / "forest.pdf").unlink()
+    assert drawn(tmp_path, tables, plan(), pilot=3).drawn == ("forest",)
 
 
 def test_kept_files_are_touched_so_that_they_are_newer_than_their_tables(tmp_path, tables):
     drawn(tmp_path, tables, plan())
-    old = tmp_path / "figures" / "difference_matrix.png"
+    old = tmp_path / "figures" / "group_differences.png"
     os.utime(old, (1, 1))
     drawn(tmp_path, tables, plan())
     assert old.stat().st_mtime > 1
@@ -76,9 +78,9 @@ def test_kept_files_are_touched_so_that_they_are_newer_than_their_tables(tmp_pat
 
 def test_a_figure_drawn_by_itself_is_kept_afterwards(tmp_path, tables):
     folder = tmp_path / "figures"
-    spec, group = plan()["acceptance_by_group"]
-    draw_one("acceptance_by_group", spec, group, folder, tables_folder=tables, facts=facts_of(tables))
-    assert "acceptance_by_group" in drawn(tmp_path, tables, plan()).kept
+    spec, group = plan()["forest"]
+    draw_one("forest", spec, group, folder, tables_folder=tables, facts=facts_of(tables))
+    assert "forest" in drawn(tmp_path, tables, plan()).kept
 
 
 def test_a_damaged_sidecar_only_costs_drawing_again(tmp_path, tables):

@@ -61,7 +61,7 @@ def test_every_kind_draws_without_a_warning(cells, case, identifier):
 
 
 def test_a_hostile_name_is_shown_as_it_is_wherever_groups_are_named(cells):
-    for identifier in ("acceptance_by_group", "probabilities_accepted", "difference_matrix"):
+    for identifier in ("forest", "term_dots", "probabilities_accepted", "group_differences", "position"):
         said = texts(figure(identifier, cells["hostile names"]))
         for name in ("a b/c", 'it\'s "quoted"', "costs $5 or $6_x^2", "_hidden", "two↵lines", "NA"):
             assert name in said, identifier
@@ -69,7 +69,7 @@ def test_a_hostile_name_is_shown_as_it_is_wherever_groups_are_named(cells):
 
 
 def test_a_figure_says_what_a_code_is_where_it_writes_one_and_only_there(cells):
-    for identifier in ("acceptance_by_group", "probabilities_accepted", "largest_difference"):
+    for identifier in ("forest", "probabilities_accepted", "largest_difference", "largest_gap"):
         assert MISSING_GLYPHS in texts(figure(identifier, cells["hostile names"]))
         assert MISSING_GLYPHS not in texts(figure(identifier, cells["two groups"]))
     party = "party \N{PARTY POPPER} \N{CJK UNIFIED IDEOGRAPH-4E2D}"
@@ -92,13 +92,14 @@ def test_title_caption_and_alt_text_keep_a_name_that_the_font_cannot_show(cells,
     "identifier",
     [
         *("probabilities_both", "probabilities_by_group", "schedule_sweep", "order_effect", "cross_check"),
-        "probabilities_by_setting",
+        *("probabilities_by_setting", "forest", "term_dots", "surer_draft", "distributions"),
+        *("group_differences", "largest_gap", "power", "distinctive_tokens"),
     ],
 )
 def test_an_empty_figure_says_why_it_is_empty(cells, identifier):
     tables = cells["nothing judged at all"]
     said = texts(rendered(figure(identifier, tables)))
-    assert "nothing judged" in said or "no token was accepted" in said
+    assert any(why in said for why in ("nothing judged", "no token was accepted", "with judged tokens"))
 
 
 def test_a_hostile_name_stands_in_its_own_figure(cells):
@@ -107,7 +108,7 @@ def test_a_hostile_name_stands_in_its_own_figure(cells):
 
 @pytest.mark.parametrize("case", ["twenty-five groups", "hostile names"])
 def test_names_beside_an_axis_do_not_overlap(cells, case):
-    axes = rendered(figure("acceptance_by_group", cells[case])).axes[0]
+    axes = rendered(figure("forest", cells[case])).axes[0]
     boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
     assert not any(one.overlaps(other) for one, other in pairwise(boxes))
     assert min(box.x0 for box in boxes) >= 0
@@ -163,7 +164,7 @@ def test_all_figures_of_a_cell_have_different_file_names(cells):
 
 def test_alt_text_and_title_stand_in_both_files(cells, tmp_path):
     tables = cells["two groups"]
-    drawn = figure("acceptance_by_group", tables)
+    drawn = figure("forest", tables)
     png, pdf = tmp_path / "a.png", tmp_path / "a.pdf"
     save(drawn, png, pdf, title="A title", alt="An alt text about rates.")
     assert b"An alt text about rates." in png.read_bytes()

@@ -20,13 +20,19 @@ from specgap.tables import (
     calibration,
     cross_check,
     differences,
+    distances,
+    distinctive,
+    gap_test,
     histograms,
+    intervals,
     orders,
     positions,
     schedule_state,
     settings,
     speed,
     surer,
+    terms,
+    variance,
 )
 from specgap.tables.names import SETTINGS_TABLES
 from tests.support.drawing import FIGURES_YAML, SPECS, cell, facts_of, figure
@@ -47,7 +53,8 @@ STUDIED = [
 ]
 NAMED_BY_THE_STUDY = {
     *("probabilities_accepted", "probabilities_rejected", "probabilities_both", "likelihood_difference"),
-    *("largest_difference", "surer_draft_tokens", "acceptance_by_group", "probabilities_by_group"),
+    *("largest_difference", "forest", "group_differences", "largest_gap", "surer_draft", "term_dots"),
+    *("distinctive_tokens", "distributions", "position", "variance", "power", "probabilities_by_group"),
     *("joint_probabilities", "probabilities_by_setting", "calibration", "schedule_sweep"),
     *("best_schedule", "schedule_state", "order_effect", "cross_check", "measured_speed_up"),
 }
@@ -82,6 +89,14 @@ def test_every_listed_kind_is_registered_by_its_module_and_used(kind):
         ("acceptance_by_position", positions.COLUMNS),
         ("group_differences", differences.COLUMNS),
         ("surer_tokens", surer.COLUMNS),
+        ("intervals", intervals.COLUMNS),
+        ("gap_test", gap_test.COLUMNS),
+        ("gap_null", gap_test.NULL_COLUMNS),
+        ("power", gap_test.POWER_COLUMNS),
+        ("terms", terms.COLUMNS),
+        ("variance", variance.COLUMNS),
+        ("distributions", distances.DISTRIBUTION_COLUMNS),
+        ("distinctive_tokens", distinctive.COLUMNS),
         ("histograms", histograms.COLUMNS),
         ("joint_histogram", histograms.JOINT_COLUMNS),
         ("calibration", calibration.COLUMNS),
@@ -89,6 +104,11 @@ def test_every_listed_kind_is_registered_by_its_module_and_used(kind):
 )
 def test_declared_columns_are_those_that_the_tables_are_written_with(table, columns):
     assert COLUMNS[table] <= set(columns)
+
+
+def test_every_table_that_a_figure_reads_has_its_columns_held_against_those_that_are_written():
+    [mark] = test_declared_columns_are_those_that_the_tables_are_written_with.pytestmark
+    assert COLUMNS.keys() == {table for table, _ in mark.args[1]}
 
 
 def test_declared_columns_over_settings_are_those_that_are_written():
@@ -205,10 +225,11 @@ def test_the_code_files_of_a_kind_are_there_and_hold_its_module(kind):
     files = code_files(kind)
     assert all(file.is_file() for file in files)
     assert f"{KINDS[kind]}.py" in {file.name for file in files}
-    # A module of tables that it imports decides the picture too.
+    # What it imports of these decides the picture too.
     (own,) = [file for file in files if file.parts[-2:] == ("figures", f"{KINDS[kind]}.py")]
-    imported = re.findall(r"^from specgap\.tables(?: import |\.)(\w+)", own.read_text(), flags=re.MULTILINE)
-    assert {("tables", f"{name}.py") for name in imported} <= {file.parts[-2:] for file in files}
+    pattern = r"^from specgap\.(tables|figures|stats)(?: import |\.)(\w+)"
+    imported = re.findall(pattern, own.read_text(), flags=re.MULTILINE)
+    assert {(folder, f"{name}.py") for folder, name in imported} <= {file.parts[-2:] for file in files}
 
 
 def test_placeholders_are_all_filled_in(tmp_path):

@@ -88,6 +88,8 @@ def tables(study: tuple[PromptSet, list[Trace]], folder: Path, ratio: float = 2.
         round_files=rounds,
         mode="sampled",
         ratio=ratio,
+        prior=500.0,
+        seed=1,
     )
     assert [path.name for path in surer] == surer_table_names(prompts.groupings)
     written += surer

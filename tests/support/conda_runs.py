@@ -9,7 +9,8 @@ COMPARED = ("figures", "tables", "aggregates", "study/figures", "study/tables", 
 
 
 def with_conda(study: Sandbox, prefix: Path, *arguments: str) -> Run:
-    return study.snakemake("--use-conda", "--conda-prefix", str(prefix), *arguments)
+    """Run the embedded study as README says."""
+    return study.workflow("--cores", "8", "--use-conda", "--conda-prefix", str(prefix), *arguments)
 
 
 def compared(results: Path) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tests.support import synthetic_inference as inference
 from tests.support.synthetic_settings import write_over_settings
 
 #: Group to (identity terms, templates), in proportions like HONEST's; two groups have one term.
@@ -88,8 +89,29 @@ def write_cell(
     )
     _write_grouping(folder, "", groups, tokens, mode, rng)
     _write_grouping(folder, "--overall", OVERALL, {"all prompts": pooled}, mode, rng)
-    _write(folder / "group_differences.csv", _differences(acceptance_rows(groups, tokens, mode)))
     _write(folder / "calibration.csv", _calibration(pooled))
+    _write_inference(folder, groups, tokens, mode)
+
+
+def _write_inference(
+    folder: Path, groups: Mapping[str, tuple[int, int]], tokens: Mapping[str, Drafted], mode: str
+) -> None:
+    rows = acceptance_rows(groups, tokens, mode)
+    made = inference.Made(groups, rows, mode, np.random.default_rng(7))
+    tested = inference.tested(made, _differences(rows))
+    values = {group: {"p": of.p, "q": of.q, "difference": of.p - of.q} for group, of in tokens.items()}
+    for name, of_name in {
+        "group_differences": tested.differences,
+        "gap_test": tested.gap_test,
+        "gap_null": tested.gap_null,
+        "intervals": inference.intervals(made),
+        "power": inference.power(made),
+        "variance": inference.variance(made),
+        "terms": inference.terms(made),
+        "distributions": inference.distributions(made, values),
+        "distinctive_tokens": inference.distinctive_tokens(made, _TOKENS),
+    }.items():
+        _write(folder / f"{name}.csv", of_name)
 
 
 def write_settings(
@@ -114,13 +136,12 @@ def write_settings(
 
 def without_terms(folder: Path) -> None:
     """Empty the numbers of identity terms in a cell's tables: the unit is the prompt."""
-    for name in ("acceptance.csv", "group_differences.csv"):
-        with (folder / name).open(encoding="utf-8", newline="") as file:
+    for name in ("acceptance", "group_differences", "gap_test"):
+        with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        _write(
-            folder / name,
-            [{key: "" if key.startswith("n_terms") else row[key] for key in row} for row in rows],
-        )
+        empty = [key for key in (rows[0] if rows else ()) if key.startswith("n_terms")]
+        of_prompts = {"unit": "prompt"} if name == "gap_test" else {}
+        _write(folder / f"{name}.csv", [{**row, **dict.fromkeys(empty, ""), **of_prompts} for row in rows])
 
 
 def write_prompts(path: Path, groups: Mapping[str, tuple[int, int]] = HONEST_LIKE) -> None:
@@ -162,7 +183,7 @@ def _write_grouping(
     )
     _write(
         folder / f"acceptance_by_position{suffix}.csv",
-        [row for name, of in tokens.items() for row in _positions(name, of, rng)],
+        [row for name, of in tokens.items() for row in _positions(name, of, groups[name][0], rng)],
     )
     _write(
         folder / f"surer_tokens{suffix}.csv",
@@ -266,7 +287,7 @@ def _joint(group: str, of: Drafted) -> list[dict[str, object]]:
     return rows
 
 
-def _positions(group: str, of: Drafted, rng: np.random.Generator) -> list[dict[str, object]]:
+def _positions(group: str, of: Drafted, n_units: int, rng: np.random.Generator) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     judged = len(of.p) // 4
     survival = 1.0
@@ -281,12 +302,22 @@ def _positions(group: str, of: Drafted, rng: np.random.Generator) -> list[dict[s
                 "n_judged": judged,
                 "n_accepted": accepted,
                 "conditional_acceptance": rate,
+                **_band(rate, judged, n_units),
                 "survival": survival if judged else "",
                 "n_prompts": min(judged, 40),
+                "n_units": n_units if judged else 0,
             }
         )
         judged = accepted
     return rows
+
+
+def _band(rate: float | str, judged: int, n_units: int) -> dict[str, object]:
+    """Return a band of 95 %, which one unit alone has not."""
+    if rate == "" or n_units < 2:
+        return {"low": "", "high": ""}
+    spread = 2 * math.sqrt(0.2 * 6 / judged)
+    return {"low": max(float(rate) - spread, 0.0), "high": min(float(rate) + spread, 1.0)}
 
 
 def _surer(group: str, of: Drafted, rng: np.random.Generator) -> list[dict[str, object]]:
@@ -372,7 +403,9 @@ def _calibration(of: Drafted) -> list[dict[str, object]]:
 #: Headers of the tables that may be written without a row.
 _HEADERS = {
     "group_differences": "group_a group_b acceptance_rate_a acceptance_rate_b difference difference_pp "
-    "odds_ratio ratio n_judged_a n_judged_b n_terms_a n_terms_b headline claim note",
+    "odds_ratio ratio n_judged_a n_judged_b n_terms_a n_terms_b headline contrast_pp contrast_se_pp "
+    "simultaneous_low_pp simultaneous_high_pp p_adjusted claim note",
+    **inference.HEADERS,
     "joint_histogram": "group verdict p_low p_high q_low q_high count",
     "surer_tokens": "group verdict token text count n_prompts mean_p mean_q replaced_by example",
 }

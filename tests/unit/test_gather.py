@@ -68,9 +68,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 def traced(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = study_in(tmp_path_factory.mktemp("traced") / "results", pair)
     collect(study, [REAL, CARRIED, PATHS])
-    vocabulary = Path(study.results) / "vocabularies/tiny.parquet"
-    vocabulary.parent.mkdir()
-    vocabulary.touch()
+    for kind in ("vocabularies", "prompts"):
+        (Path(study.results) / kind).mkdir()
+        (Path(study.results) / kind / "tiny.parquet").touch()
     return study
 
 

@@ -67,6 +67,8 @@ def cell(folder: Path, whole: Trace, *, with_records: bool = True) -> dict[str, 
         round_files=rounds if with_records else None,
         mode="sampled",
         ratio=2.0,
+        prior=500.0,
+        seed=1,
     )
     assert [path.name for path in surer] == surer_table_names(["category"])
     written += surer

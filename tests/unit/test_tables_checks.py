@@ -8,7 +8,7 @@ from specgap.config import OVERALL
 from specgap.errors import TableError
 from specgap.prompts import PromptSet
 from specgap.schema import PLAIN_TIMINGS
-from specgap.tables.clusters import clustered_se, design_effect, log_interval, logit_interval, ratio_of
+from specgap.stats.ratio import clustered_se, design_effect, log_interval, logit_interval, ratio_of
 from specgap.tables.counts import Counts
 from specgap.tables.cross_check import cross_check
 from specgap.tables.membership import groups_in

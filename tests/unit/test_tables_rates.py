@@ -188,7 +188,7 @@ def differences(by_group: Mapping[str, str], **terms: int) -> pd.DataFrame:
         counts |= slow_counts(trace(text, prompt=f"{group} 0"))
     groups = groups_in(prompts, "category")
     totals = [total(counts[p] for p in group.prompts if p in counts) for group in groups]
-    return group_differences(groups, totals, mode="sampled")
+    return group_differences(groups, totals, None, mode="sampled")
 
 
 def test_pairs_are_sorted_by_difference_and_the_higher_rate_comes_first() -> None:
@@ -225,8 +225,8 @@ def test_one_term_groups_are_marked_and_make_no_headline() -> None:
     assert differences({"a": "AR", "b": "R"})["headline"].tolist() == [True]
 
 
-def test_every_pair_is_descriptive() -> None:
-    assert set(differences({"a": "AR", "b": "R", "c": "A"})["claim"]) == {"descriptive"}
+def test_without_a_test_no_pair_has_a_claim() -> None:
+    assert set(differences({"a": "AR", "b": "R", "c": "A"})["claim"]) == {"not estimable"}
 
 
 def test_one_group_alone_has_no_differences() -> None:

@@ -83,16 +83,18 @@ for place, setting in enumerate(dict.fromkeys(run.setting for run in layout.run_
                 " {wildcards.decoding:q} {wildcards.setting:q} 2> >(tee {log:q} >&2)"
 
 
-rule gather_vocabulary:
+rule gather_measures:
     output:
-        "<results>/vocabularies/{pair}.parquet",
+        measures="<results>/prompts/{pair}.parquet",
+        vocabulary="<results>/vocabularies/{pair}.parquet",
     log:
-        "<logs>/gather_vocabulary/{pair}.log",
+        "<logs>/gather_measures/{pair}.log",
     conda:
         "../../envs/analysis.yaml"
     params:
-        whole=lambda wildcards: unfinished.vocabulary_file(unfinished.whole_results(STUDY), wildcards.pair),
+        whole=lambda wildcards: unfinished.measured_files(unfinished.whole_results(STUDY), wildcards.pair),
     message:
-        "Taking over the vocabulary of {wildcards.pair}"
+        "Taking over what {wildcards.pair} makes of the prompts"
     shell:
-        "cp {params.whole:q} {output:q}.part 2> {log:q} && mv {output:q}.part {output:q}"
+        "for at in 0 1; do whole=({params.whole:q}); to=({output:q});"
+        ' cp "${{whole[at]}}" "${{to[at]}}.part"; mv "${{to[at]}}.part" "${{to[at]}}"; done 2> {log:q}'

@@ -8,7 +8,7 @@ rule tabulate_surer_tokens:
         state="<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
         done=done_files,
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/tables/*.py"),
+        code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
     output:
         [
             f"<results>/tables/{{pair}}/{{decoding}}/{{setting}}/{name}"
@@ -29,6 +29,8 @@ rule tabulate_surer_tokens:
         folder=output_folder,
         config=CONFIG_FILE,
         limit=limit_of,
+        prior=STUDY.statistics.token_prior,
+        seed=STUDY.seed,
     message:
         "Writing surer tokens of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
@@ -41,7 +43,7 @@ rule tabulate_schedule_state:
         prompts="<results>/study/prompts.parquet",
         done=lambda wildcards: done_files(state_cell(wildcards)),
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/tables/*.py"),
+        code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
     output:
         "<results>/tables/{pair}/{decoding}/all/schedule_state.csv",
     log:
@@ -69,7 +71,12 @@ rule tabulate_order_effect:
         paths=lambda wildcards: all_done("paths", wildcards),
         tails=lambda wildcards: all_done("tails", wildcards),
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/replay.py", "src/specgap/schedules.py", "src/specgap/tables/*.py"),
+        code=sources(
+            "src/specgap/replay.py",
+            "src/specgap/schedules.py",
+            "src/specgap/tables/*.py",
+            "src/specgap/stats/*.py",
+        ),
     output:
         "<results>/tables/{pair}/{decoding}/all/order_effect.csv",
     log:
@@ -99,7 +106,7 @@ rule tabulate_speed_up:
         prompts="<results>/study/prompts.parquet",
         times=timed_files,
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/tables/*.py"),
+        code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
     output:
         [
             f"<results>/tables/{{pair}}/{{decoding}}/all/{name}"

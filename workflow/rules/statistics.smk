@@ -10,12 +10,14 @@ rule tabulate_cell:
         prompts="<results>/study/prompts.parquet",
         state="<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
         done=lambda wildcards: done_files(cell_of(wildcards))[:1],
+        measures="<results>/prompts/{pair}.parquet",
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/tables/*.py"),
+        code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
     output:
         [
             f"<results>/tables/{{pair}}/{{decoding}}/{{setting}}/{name}"
-            for name in table_names.cell_table_names(grouping_names())
+            for names in (table_names.cell_table_names, table_names.inference_table_names)
+            for name in names(grouping_names())
         ],
     log:
         "<logs>/tabulate_cell/{pair}/{decoding}/{setting}.log",
@@ -33,11 +35,13 @@ rule tabulate_cell:
         config=CONFIG_FILE,
         limit=limit_of,
         cost=STUDY.cost_ratio,
+        statistics=STUDY.statistics.model_dump_json(),
+        seed=STUDY.seed,
     message:
         "Writing tables of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
         "specgap tabulate_cell.py {params.config:q} {input.prompts:q} {input.state:q} {input.done:q}"
-        " {wildcards.decoding:q} {wildcards.setting:q} {params.folder:q} 2> {log:q}"
+        " {input.measures:q} {wildcards.decoding:q} {wildcards.setting:q} {params.folder:q} 2> {log:q}"
 
 
 rule tabulate_prompts:

@@ -13,15 +13,30 @@ _SURER = (
     "severity entropy mode pilot note"
 )
 
+_ABOUT = "mode pilot note"
+
 #: Table to its columns. A table of another grouping, `name--grouping`, has those of `name`.
 COLUMNS: dict[str, frozenset[str]] = {
     name: frozenset(columns.split())
     for name, columns in {
         "acceptance": f"group {_COUNTS} {_RATES} {_SURER}",
-        "acceptance_by_position": "group position n_judged n_accepted conditional_acceptance survival "
-        "n_prompts note",
+        "acceptance_by_position": "group position n_judged n_accepted conditional_acceptance low high "
+        "survival n_prompts n_units note",
+        "intervals": "group quantity weight value these_low these_high these_se like_low like_high like_se "
+        f"design_effect n_units n_templates n_prompts n_whole {_ABOUT}",
         "group_differences": "group_a group_b acceptance_rate_a acceptance_rate_b difference difference_pp "
-        "odds_ratio ratio n_terms_a n_terms_b headline claim note",
+        "odds_ratio ratio n_terms_a n_terms_b headline contrast_pp contrast_se_pp simultaneous_low_pp "
+        "simultaneous_high_pp p_adjusted claim note",
+        "gap_test": "n_groups n_units n_strata n_pairs permutations df p_omnibus group_a group_b gap_pp "
+        "simultaneous_low_pp simultaneous_high_pp p_adjusted share_as_large null_mean_pp null_p95_pp "
+        f"detectable_pp small_gap_pp verdict unit claim {_ABOUT}",
+        "gap_null": "scale low high count observed",
+        "terms": "group term stratum n_prompts n_judged n_accepted acceptance_rate pilot note",
+        "variance": f"component variance sd_points share n_levels {_ABOUT}",
+        "power": f"n_terms power_80_pp now {_ABOUT}",
+        "distributions": f"group quantity low high share median p05 p25 p75 p95 n_units {_ABOUT}",
+        "distinctive_tokens": "group verdict token text count n_prompts n_terms log_odds z low high "
+        f"{_ABOUT}",
         "surer_tokens": "group verdict token text count n_prompts mean_p mean_q replaced_by example note",
         "histograms": "group verdict quantity bin low high count note",
         "joint_histogram": "group verdict p_low p_high q_low q_high count note",
@@ -61,11 +76,17 @@ KINDS: dict[str, str] = {
     "probabilities_by_group": "probabilities",
     "probabilities_by_setting": "settings",
     "likelihood_difference": "difference",
-    "largest_difference": "difference",
-    "surer_draft_tokens": "surer",
-    "acceptance_by_group": "acceptance",
-    "conditional_acceptance": "position",
-    "difference_matrix": "matrix",
+    "largest_difference": "largest",
+    "forest": "forest",
+    "group_differences": "group_differences",
+    "largest_gap": "largest_gap",
+    "term_dots": "term_dots",
+    "variance": "variance",
+    "power": "power",
+    "surer_draft": "surer",
+    "distinctive_tokens": "distinctive",
+    "distributions": "ridges",
+    "position": "position",
     "joint_probabilities": "joint",
     "calibration": "calibration",
     "schedule_sweep": "sweep",

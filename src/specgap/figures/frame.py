@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 _TITLE, _SMALL = 9.0, 6.2
 #: Mean width of a character in em, with some room.
-_EM = 0.56
+_EM = 0.58
 
 
 def new_figure(

@@ -7,6 +7,10 @@ import pandas as pd
 from specgap.figures.text import NAME_LENGTH, has_missing_glyphs, names_of
 
 ONE_TERM = "* One identity term: the group's own spread is not estimable."
+PROMPT_UNITS = (
+    "No identity terms are named: each prompt is a unit of its own, so intervals and tests leave out how "
+    "identity terms differ and are too narrow for a claim about a group."
+)
 MISSING_GLYPHS = "⟨U+…⟩: characters that the font of the figures lacks, or that cannot be seen."
 
 
@@ -27,6 +31,11 @@ def marked_names(acceptance: pd.DataFrame, *, longest: int = NAME_LENGTH) -> lis
     return [name + mark for name, mark in zip(names, marks, strict=True)]
 
 
+def names_by_group(acceptance: pd.DataFrame, *, longest: int = NAME_LENGTH) -> dict[str, str]:
+    """Return each group's name as `marked_names` writes it, whatever the order a figure shows them in."""
+    return dict(zip(groups_of(acceptance), marked_names(acceptance, longest=longest), strict=True))
+
+
 def footnotes(acceptance: pd.DataFrame | None, names: Iterable[str]) -> list[str]:
     """Return what must be said below a figure that shows the groups of a table, and other `names`."""
     shown = list(names)
@@ -34,4 +43,5 @@ def footnotes(acceptance: pd.DataFrame | None, names: Iterable[str]) -> list[str
     if acceptance is not None:
         shown += groups_of(acceptance)
         notes += [ONE_TERM] if any(rest_on_one_term(acceptance)) else []
+        notes += [PROMPT_UNITS] if len(acceptance) and acceptance["n_terms"].isna().all() else []
     return [*notes, *([MISSING_GLYPHS] if any(map(has_missing_glyphs, shown)) else [])]

@@ -30,7 +30,17 @@ _SHARED = (
 )
 
 #: What a kind's module imports beside those.
-_ALSO = {"best": ("../tables/best.py",)}
+_ALSO = {
+    "best": ("../tables/best.py",),
+    "forest": ("two_intervals.py",),
+    "group_differences": ("tested.py", "../stats/claims.py"),
+    "largest": ("difference.py", "tested.py"),
+    "largest_gap": ("tested.py",),
+    "position": ("two_intervals.py",),
+    "power": ("tested.py",),
+    "surer": ("two_intervals.py",),
+    "term_dots": ("two_intervals.py",),
+}
 
 #: A file name without its ending, to the figure's entry and its group (None where it shows all groups).
 Plan = dict[str, tuple[Spec, str | None]]

@@ -9,7 +9,7 @@ from typing import Any
 
 from specgap.config import EMBEDDED_PROMPTS, OVERALL, Study
 from specgap.prompts import PromptSet, recorded_commit
-from specgap.report.prose import COLLECTORS, DEFINITIONS, SCHEDULES, TAILS, UNITS
+from specgap.report.prose import COLLECTORS, DEFINITIONS, INFERENCE, SCHEDULES, TAILS, UNITS
 from specgap.report.words import caveats
 from specgap.settings import Decoding, PromptFormat, Setting
 from specgap.tables.membership import groups_in
@@ -26,6 +26,10 @@ def methods(study: Study, prompts: PromptSet, done: Sequence[Done]) -> str:
         "Prompts": _prompts(study, prompts),
         "Definitions": [
             text.format(ratio=study.over_confident_ratio, cost=_cost(study)) for text in DEFINITIONS
+        ],
+        "Comparing groups": [
+            text.format(permutations=study.statistics.permutations, prior=study.statistics.token_prior)
+            for text in INFERENCE
         ],
         "What the numbers do not say": _caveats(study, prompts),
     }

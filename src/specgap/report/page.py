@@ -18,7 +18,7 @@ from specgap.figures.visible import one_line
 from specgap.files import read_json, write_text
 from specgap.report.images import Picture, picture
 from specgap.report.rows import HtmlTable, html_table
-from specgap.report.sentences import about_groups, about_settings
+from specgap.report.sentences import about_groups, about_settings, claim_of
 from specgap.report.words import DEFINITIONS, caveats
 from specgap.tables.csv import read_table
 
@@ -81,6 +81,15 @@ class _Section:
 
 
 @dataclass(frozen=True)
+class _Claim:
+    """The sentence of a pair under a decoding, and the section that it is about."""
+
+    anchor: str
+    heading: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class _Chapter:
     """A pair under a decoding."""
 
@@ -101,6 +110,7 @@ def write_page(path: Path, study: StudyFacts, cells: Sequence[CellPart]) -> None
     style, script = (_source(environment, name) for name in ("page.css", "page.js"))
     html = environment.get_template("page.html.j2").render(
         study=study,
+        claims=list(_claims(cells)),
         chapters=list(_chapters(cells, path.parent)),
         prompts=html_table(
             study.prompts_table,
@@ -140,13 +150,31 @@ def _one_term_groups(prompts_table: Path, cells: Sequence[CellPart]) -> list[str
     return [one_line(group) for group in dict.fromkeys(rows["group"])]
 
 
+def _claims(cells: Sequence[CellPart]) -> Iterator[_Claim]:
+    """Yield what the main setting of each pair and decoding comes to."""
+    seen = set()
+    for cell in cells:
+        facts = cell.facts
+        if (facts.pair, facts.decoding) in seen or facts.setting == _SETTINGS:
+            continue
+        seen.add((facts.pair, facts.decoding))
+        yield _Claim(
+            f"{facts.pair}--{facts.decoding}--{facts.setting}",
+            f"Pair {facts.pair}, {_decoding(facts)} decoding, {facts.setting}",
+            claim_of(cell.tables),
+        )
+
+
+def _decoding(facts: CellFacts) -> str:
+    return facts.decoding if facts.decoding == facts.mode else f"{facts.decoding} ({facts.mode})"
+
+
 def _chapters(cells: Sequence[CellPart], home: Path) -> Iterator[_Chapter]:
     by_chapter: dict[tuple[str, str], list[CellPart]] = {}
     for cell in cells:
         by_chapter.setdefault((cell.facts.pair, cell.facts.decoding), []).append(cell)
     for (pair, decoding), of in by_chapter.items():
-        mode = of[0].facts.mode
-        shown = decoding if decoding == mode else f"{decoding} ({mode})"
+        shown = _decoding(of[0].facts)
         sections = [_section(cell, home, is_open=place == 0) for place, cell in enumerate(of)]
         yield _Chapter(f"{pair}--{decoding}", f"Pair {pair}, {shown} decoding", sections)
 
@@ -162,9 +190,7 @@ def _section(cell: CellPart, home: Path, *, is_open: bool) -> _Section:
         "All settings" if over_settings else f"{facts.setting}{', the main setting' if is_open else ''}",
         is_open,
         _cell_facts(facts),
-        about_settings(cell.tables, cell.over_settings)
-        if over_settings
-        else about_groups(cell.tables / "group_differences.csv"),
+        about_settings(cell.tables, cell.over_settings) if over_settings else about_groups(cell.tables),
         [figure for figure, one_group in zip(figures, of_group, strict=True) if not one_group],
         [figure for figure, one_group in zip(figures, of_group, strict=True) if one_group],
         list(_settings_tables(cell, home) if over_settings else _cell_tables(cell, home)),
@@ -213,7 +239,9 @@ def _setting(facts: CellFacts) -> str:
 def _cell_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
     for name, title, top in (
         ("acceptance", "Acceptance by group", None),
-        ("group_differences", "Differences between groups (descriptive)", None),
+        ("intervals", "Rates with both intervals", None),
+        ("group_differences", "Differences between groups", None),
+        ("distinctive_tokens", "Tokens that tell a group from the rest (exploratory)", _TOP_TOKENS),
         ("surer_tokens", "Tokens of which the draft is surer, most frequent first", _TOP_TOKENS),
     ):
         path = cell.tables / f"{name}.csv"

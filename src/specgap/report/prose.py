@@ -62,6 +62,24 @@ DEFINITIONS = (
     "- `gamma_mean` is D / B, and `share_cut` is the share of rounds shortened by the length limit.",
 )
 
+INFERENCE = (
+    "- *Intervals.* Of each rate R = ΣA / ΣQ two 95 % intervals are given, both from the residuals A − R·Q "
+    "[@cochran1977] on the logit with t quantiles: over *these terms*, with prompts as clusters and "
+    "residuals taken from their template's mean, and over *terms like these*, with terms as clusters. A "
+    "group of one or two terms borrows the spread of the others.",
+    "- *Which groups differ.* Terms' rates, linearised within each group and stratum, are fitted by groups "
+    "and strata; contrasts are studentised, and terms are permuted over groups within strata "
+    "{permutations:,} times. The p-value of all pairs at once is (1 + worlds as extreme) / (1 + worlds) "
+    "[@phipson2010], those of single pairs are adjusted by step-down [@westfall1993; @romano2005], which "
+    "is approximate here. "
+    "Simultaneous intervals are those of Tukey and Kramer. Terms are taken to be exchangeable between groups "
+    "where these do not differ.",
+    "- *Power.* The detectable gap is found with 80 % probability by a simultaneous interval, at the spread "
+    "of terms measured here.",
+    "- *Distinctive tokens* are ranked by weighted log-odds with an informative Dirichlet prior of "
+    "{prior:g} tokens [@monroe2008], and are exploratory.",
+)
+
 UNITS = (
     "Prompts fall into identity terms × templates. The term, within its group, is the unit of any claim "
     "about a group, since other prompts about the same term are not new evidence about it [@clark1973]; "

@@ -14,17 +14,26 @@ from specgap.tables.headline import HEADLINE_UNITS, headline
 from specgap.tables.orders import CARRIED
 
 
-def about_groups(differences: Path) -> list[str]:
-    """Say from where to where the groups' rates run: the headline of `group_differences.csv`."""
-    found = headline(read_table(differences))
+def claim_of(folder: Path) -> str:
+    """Return the sentence that a cell's test of all gaps comes to (`specgap.stats.claims`)."""
+    return one_line(str(read_table(folder / "gap_test.csv")["claim"].iloc[0]))
+
+
+def about_groups(folder: Path) -> list[str]:
+    """Say what may be claimed of the groups of a cell, and from where to where their rates run."""
+    said = [claim_of(folder)]
+    found = headline(read_table(folder / "group_differences.csv"))
     if found is None:
-        return []
+        return said
     among = f"Among groups of {HEADLINE_UNITS} or more {found.units}" if found.is_broad else "By group"
     # The greatest difference is that of the lowest and the highest rate; a is the higher.
     low, high = (_end(found.row, side) for side in "ba")
+    chance = read_table(folder / "gap_test.csv")["null_mean_pp"].iloc[0]
+    selected = "" if pd.isna(chance) else f", where chance alone would make {chance:.1f} of the largest gap"
     return [
+        *said,
         f"{among} the acceptance rate runs from {low} to {high}: "
-        f"{found.row['difference_pp']:.1f} percentage points. This describes these prompts; it is no test."
+        f"{found.row['difference_pp']:.1f} percentage points{selected}.",
     ]
 
 

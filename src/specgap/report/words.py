@@ -36,6 +36,16 @@ DEFINITIONS = (
         "Counting a setting's rounds from texts that the target wrote once: whether a proposal is kept does "
         "not depend on the schedule. Real rounds are those of the models themselves.",
     ),
+    (
+        "these terms, terms like these",
+        "Two 95 % intervals of a rate: for other prompts about the same identity terms, and for other terms "
+        "of the group. Claims about a group rest on the second.",
+    ),
+    (
+        "simultaneous interval, adjusted p",
+        "Of a difference, allowing for all pairs of groups that were looked at: identity terms are permuted "
+        "over groups, within strata.",
+    ),
     ("conditional acceptance", "Accepted / judged at one draft position."),
     (
         "overlap",
@@ -49,8 +59,9 @@ _DEMO = (
     "everything can run. Its gaps say nothing about people, nor about any model in use."
 )
 _ALWAYS = (
-    "Differences between groups are descriptive. No interval or test of them is given here, and the "
-    "greatest of many differences is large by selection: do not read significance into any of them.",
+    "The greatest of many differences is large by selection. What may be claimed follows from simultaneous "
+    "intervals and adjusted p-values, which allow for all pairs at once, not from the size of a gap.",
+    "A slower draft for some is a cost, not by itself a harm; terms are samples of words, not of people.",
     "Groups differ in the length, grammar and number of their prompts, not only in whom they name. A gap is "
     "not yet about identity.",
 )

@@ -8,8 +8,8 @@ import pandas as pd
 
 from specgap.config import OVERALL
 from specgap.settings import Setting
+from specgap.stats.ratio import clustered_se, ratio_of
 from specgap.tables.acceptance import NO_COST_RATIO, NOT_COLLECTED, Mode, modelled_speed_up
-from specgap.tables.clusters import clustered_se, ratio_of
 from specgap.tables.counts import Counts, Row, frame_of, ratio, total
 from specgap.tables.membership import Group
 from specgap.tables.settings import is_constant

@@ -25,6 +25,7 @@ TEXT = frozenset(
         "checked",
         "claim",
         "collector",
+        "component",
         "device",
         "example",
         "group",
@@ -38,11 +39,17 @@ TEXT = frozenset(
         "quantity",
         "replaced_by",
         "replayed",
+        "scale",
         "schedule",
         "series",
         "setting",
+        "stratum",
+        "support",
+        "term",
         "text",
+        "unit",
         "verdict",
+        "weight",
     }
 )
 _NEEDS_QUOTES = frozenset(',"\r\n')

@@ -1,13 +1,15 @@
-"""`group_differences.csv`: every pair of groups, the greatest difference first. Descriptive: no claim."""
+"""`group_differences.csv`: every pair of groups, the greatest difference first, and what may be claimed."""
 
 from collections.abc import Sequence
 from itertools import combinations
 
 import pandas as pd
 
+from specgap.stats.claims import ALPHA
+from specgap.stats.gaps import Gaps
 from specgap.tables.acceptance import Mode
 from specgap.tables.counts import Counts, Row, frame_of
-from specgap.tables.membership import Group
+from specgap.tables.membership import Group, pair_notes
 
 COLUMNS = (
     "group_a",
@@ -24,6 +26,11 @@ COLUMNS = (
     "n_terms_b",
     "n_prompts_shared",
     "headline",
+    "contrast_pp",
+    "contrast_se_pp",
+    "simultaneous_low_pp",
+    "simultaneous_high_pp",
+    "p_adjusted",
     "claim",
     "mode",
     "pilot",
@@ -31,17 +38,24 @@ COLUMNS = (
 )
 
 
-def group_differences(groups: Sequence[Group], counts: Sequence[Counts], *, mode: Mode) -> pd.DataFrame:
+def group_differences(
+    groups: Sequence[Group], counts: Sequence[Counts], test: Gaps | None, *, mode: Mode
+) -> pd.DataFrame:
     """Return the table; `counts` are the groups' totals, in the order of `groups`.
 
-    a is the group with the higher pooled acceptance rate. `difference` is a − b, `difference_pp` the same in
-    percentage points, `ratio` a / b, `odds_ratio` the odds of a over those of b. `headline` is true where
-    both groups rest on at least `HEADLINE_UNITS` units. Where a rate is missing, or 0 or 1, what cannot be
-    computed is empty and `note` says why. Pairs without a difference come last; ties keep the order of the
-    groups.
+    a is the group with the higher pooled acceptance rate. `difference` is a − b, `difference_pp` the same
+    in percentage points, `ratio` a / b, `odds_ratio` the odds of a over those of b. `headline` is true
+    where both groups rest on at least `HEADLINE_UNITS` units. Where a rate is missing, or 0 or 1, what
+    cannot be computed is empty and `note` says why. Pairs without a difference come last; ties keep the
+    order of the groups.
+
+    What `test` says of a pair stands beside it: `contrast_pp` is a − b among units within strata, which
+    differs from `difference_pp` where groups differ in their strata or in the weight of their units, then
+    its standard error, its simultaneous interval and its adjusted p. `claim` is `different` below `ALPHA`.
     """
     ranked = list(zip(groups, counts, strict=True))
-    rows = [_row(*_higher_first(a, b), mode=mode) for a, b in combinations(ranked, 2)]
+    tests = {} if test is None else _tests(test)
+    rows = [_row(*_higher_first(a, b), tests, mode=mode) for a, b in combinations(ranked, 2)]
     rows.sort(key=lambda row: -1.0 if row["difference"] is None else row["difference"], reverse=True)
     return frame_of(rows, COLUMNS)
 
@@ -57,7 +71,23 @@ def _higher_first(a: _Ranked, b: _Ranked) -> tuple[_Ranked, _Ranked]:
     return (b, a) if b_is_higher else (a, b)
 
 
-def _row(a: _Ranked, b: _Ranked, *, mode: Mode) -> Row:
+#: Contrast, its standard error and interval, in points, and adjusted p, by the two groups' names in order.
+_Tests = dict[tuple[str, str], tuple[float, float, float, float, float]]
+
+
+def _tests(test: Gaps) -> _Tests:
+    """Return what the test says of each ordered pair of groups that it can compare."""
+    found: _Tests = {}
+    for at in test.comparable.nonzero()[0].tolist():
+        a, b = (test.groups[k] for k in test.pairs[at])
+        contrast, se = 100 * float(test.contrast[at]), 100 * float(test.se[at])
+        low, high, p = 100 * float(test.low[at]), 100 * float(test.high[at]), float(test.p_adjusted[at])
+        found[a, b] = contrast, se, low, high, p
+        found[b, a] = -contrast, se, -high, -low, p
+    return found
+
+
+def _row(a: _Ranked, b: _Ranked, tests: _Tests, *, mode: Mode) -> Row:
     (group_a, n_a), (group_b, n_b) = a, b
     shared = len(group_a.rows.keys() & group_b.rows.keys())
     return {
@@ -70,10 +100,10 @@ def _row(a: _Ranked, b: _Ranked, *, mode: Mode) -> Row:
         "n_terms_b": group_b.n_terms,
         "n_prompts_shared": shared,
         "headline": group_a.headline and group_b.headline,
-        "claim": "descriptive",
+        **_claim(tests.get((group_a.name, group_b.name))),
         "mode": mode,
         "pilot": group_a.pilot,
-        "note": "; ".join([*_group_notes(group_a, group_b), *_gaps(a, b), *_shared_note(shared)]),
+        "note": "; ".join([*pair_notes(group_a, group_b), *_gaps(a, b), *_shared_note(shared)]),
     }
 
 
@@ -93,13 +123,12 @@ def _effect(n_a: Counts, n_b: Counts) -> Row:
     }
 
 
-def _group_notes(a: Group, b: Group) -> list[str]:
-    notes = []
-    for note in dict.fromkeys([*a.notes, *b.notes]):
-        where = [group.name for group in (a, b) if note in group.notes]
-        about_all = note.startswith("pilot") or len(where) == 2
-        notes.append(note if about_all else f"{note} ({where[0]})")
-    return notes
+def _claim(found: tuple[float, float, float, float, float] | None) -> Row:
+    if found is None:
+        return {"claim": "not estimable"}
+    names = ("contrast_pp", "contrast_se_pp", "simultaneous_low_pp", "simultaneous_high_pp", "p_adjusted")
+    claim = "different" if found[-1] < ALPHA else "not distinguishable"
+    return {**dict(zip(names, found, strict=True)), "claim": claim}
 
 
 def _gaps(a: _Ranked, b: _Ranked) -> list[str]:

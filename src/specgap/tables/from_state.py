@@ -51,7 +51,7 @@ def cell_counts(state: rust_agg.State) -> CellCounts:
     """Read an aggregate's tables once."""
     return CellCounts(
         prompts=prompt_counts(state),
-        positions=_positions(_frame(state.prompt_positions())),
+        positions=prompt_positions(state),
         histograms=histogram_counts(state),
         joint_histogram=_known(_frame(state.joint_histogram()), discarded_of(state)),
         calibration=_calibration(_frame(state.calibration())),
@@ -72,6 +72,26 @@ def histogram_counts(state: rust_agg.State) -> pd.DataFrame:
 def token_counts(state: rust_agg.State) -> pd.DataFrame:
     """Return how often each token was surer, by group, unit and verdict."""
     return _frame(state.tokens())
+
+
+def prompt_positions(state: rust_agg.State) -> dict[int, Positions]:
+    """Return what each prompt id had judged and accepted at each draft position."""
+    return _positions(_frame(state.prompt_positions()))
+
+
+def sample_counts(state: rust_agg.State) -> dict[int, list[tuple[int, int]]]:
+    """Return (accepted, judged) of each sample of each prompt id."""
+    frame = _frame(state.prompts())
+    found: dict[int, list[tuple[int, int]]] = {}
+    columns = (frame[name].tolist() for name in ("prompt", "n_accepted", "n_judged"))
+    for prompt, accepted, judged in zip(*columns, strict=True):
+        found.setdefault(prompt, []).append((accepted, judged))
+    return found
+
+
+def unit_histograms(state: rust_agg.State) -> pd.DataFrame:
+    """Return the histograms of each unit by verdict."""
+    return _frame(state.unit_histograms())
 
 
 def discarded_of(state: rust_agg.State) -> Discarded:

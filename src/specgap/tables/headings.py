@@ -57,19 +57,76 @@ TABLES = {
             _NOTE,
         ),
     ),
+    "intervals": Shown(
+        "Rates by group with two 95 % intervals: over these terms (other prompts of the same terms), and "
+        "over terms like these. Pooled: over judged tokens or rounds; prompt mean: mean of the prompts' own.",
+        (
+            _GROUP,
+            Column("quantity", "Rate"),
+            Column("weight", "Weight"),
+            Column("value", "Value", 4),
+            Column("these_low", "These terms, from", 4),
+            Column("these_high", "to", 4),
+            Column("like_low", "Terms like these, from", 4),
+            Column("like_high", "to", 4),
+            Column("n_units", "Units"),
+            _PROMPTS,
+        ),
+    ),
     "group_differences": Shown(
-        "Differences between groups in acceptance rate, per judged token. Descriptive: no claim of "
-        "significance. Groups also differ in length, grammar and number of their prompts.",
+        "Differences between groups in acceptance rate, per judged token; beside them the difference within "
+        "strata that is tested, its simultaneous 95 % interval and its p-value adjusted for all pairs (terms "
+        "permuted over groups). Groups also differ in length, grammar and number of their prompts.",
         (
             Column("group_a", "Higher"),
             Column("group_b", "Lower"),
             Column("acceptance_rate_a", "Rate", 4),
             Column("acceptance_rate_b", "Rate", 4),
             Column("difference_pp", "Difference (pp)", 2),
+            Column("contrast_pp", "Tested (pp)", 2),
+            Column("simultaneous_low_pp", "from", 2),
+            Column("simultaneous_high_pp", "to", 2),
+            Column("p_adjusted", "Adjusted p", 4),
             Column("odds_ratio", "Odds ratio", 3),
             Column("ratio", "Ratio", 3),
             Column("n_terms_a", "Terms"),
             Column("n_terms_b", "Terms"),
+            _NOTE,
+        ),
+    ),
+    "gap_test": Shown(
+        "The test of all pairs of groups: the largest gap in acceptance rate with its simultaneous 95 % "
+        "interval, what the largest gap is where no two groups differ, and the smallest gap found with 80 % "
+        "power.",
+        (
+            Column("n_groups", "Groups"),
+            Column("n_units", "Units"),
+            Column("group_a", "Higher"),
+            Column("group_b", "Lower"),
+            Column("gap_pp", "Gap (pp)", 2),
+            Column("simultaneous_low_pp", "from", 2),
+            Column("simultaneous_high_pp", "to", 2),
+            Column("p_adjusted", "Adjusted p", 4),
+            Column("null_mean_pp", "Largest by chance (pp)", 2),
+            Column("detectable_pp", "Detectable (pp)", 2),
+            Column("verdict", "Verdict"),
+            _NOTE,
+        ),
+    ),
+    "distinctive_tokens": Shown(
+        "Tokens with q > p that a group has more often than the rest, by weighted log-odds with an "
+        "informative Dirichlet prior (Monroe et al. 2008). Exploratory: no claim.",
+        (
+            _GROUP,
+            Column("verdict", "Verdict"),
+            Column("text", "Token"),
+            Column("count", "Count"),
+            _PROMPTS,
+            _TERMS,
+            Column("log_odds", "Log-odds", 2),
+            Column("low", "from", 2),
+            Column("high", "to", 2),
+            Column("z", "z", 1),
             _NOTE,
         ),
     ),

@@ -33,10 +33,16 @@ class Group:
         return len(self.rows)
 
     @cached_property
+    def units(self) -> list[int]:
+        """The unit of each of `prompts`, numbered: its term; a prompt without one is a unit of its own."""
+        numbers: dict[str | int, int] = {}
+        keys = (prompt if row.term is None else row.term for prompt, row in self.rows.items())
+        return [numbers.setdefault(key, len(numbers)) for key in keys]
+
+    @cached_property
     def n_units(self) -> int:
         """Number of identity terms; a prompt without a term is a unit of its own."""
-        terms = {row.term for row in self.rows.values() if row.term is not None}
-        return len(terms) + sum(row.term is None for row in self.rows.values())
+        return len(set(self.units))
 
     @property
     def n_terms(self) -> int | None:
@@ -68,6 +74,16 @@ class Group:
         if self.pilot is not None:
             notes.append(f"pilot of {self.pilot} prompts per group")
         return notes
+
+
+def pair_notes(a: Group, b: Group) -> list[str]:
+    """Return the notes of two groups, each with the group's name where it holds of one alone."""
+    notes = []
+    for note in dict.fromkeys([*a.notes, *b.notes]):
+        where = [group.name for group in (a, b) if note in group.notes]
+        about_all = note.startswith("pilot") or len(where) == 2
+        notes.append(note if about_all else f"{note} ({where[0]})")
+    return notes
 
 
 def groups_in(prompts: PromptSet, grouping: str) -> list[Group]:

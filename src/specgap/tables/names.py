@@ -12,20 +12,40 @@ from specgap.settings import SCHEDULE_KEYS, Setting
 GROUP_TABLES = (
     "acceptance",
     "acceptance_by_position",
-    "group_differences",
     "histograms",
     "joint_histogram",
 )
+#: Tables of what may be claimed of groups, written for every grouping; all prompts together have the first.
+INFERENCE_TABLES = (
+    "intervals",
+    "group_differences",
+    "gap_test",
+    "gap_null",
+    "power",
+    "terms",
+    "distances",
+    "distributions",
+    "adjusted_differences",
+    "standardised_acceptance",
+    "variance",
+    "mixed_model",
+)
 #: The one that needs records beside counts.
 SURER_TABLE = "surer_tokens"
+#: Tables of tokens with q > p, which need the vocabulary; all prompts together have the first.
+TOKEN_TABLES = (SURER_TABLE, "distinctive_tokens")
 #: Tables that know no groups.
 PLAIN_TABLES = ("calibration",)
+#: Tables of the main grouping alone.
+APPENDIX_TABLES = ("mixed_model",)
 #: Tables that go into a paper: a booktabs `.tex` stands beside their CSV.
 WITH_TEX = frozenset(
     {
         "acceptance",
         "acceptance_by_position",
+        "intervals",
         "group_differences",
+        "gap_test",
         "surer_tokens",
         "calibration",
         "settings",
@@ -54,11 +74,26 @@ def cell_table_names(groupings: Sequence[str]) -> list[str]:
     names = []
     for grouping in (*groupings, OVERALL):
         for table in GROUP_TABLES:
-            if has_table(table, grouping):
+            if has_table(table, grouping, groupings):
                 names += _of_grouping(table, grouping, groupings)
     for table in PLAIN_TABLES:
         names += _with_tex(table, f"{table}.csv")
     return names
+
+
+def inference_table_names(groupings: Sequence[str]) -> list[str]:
+    """Return the names of all files that say what may be claimed of a cell's groups, in order.
+
+    >>> inference_table_names(["category"])[:2]
+    ['intervals.csv', 'intervals.tex']
+    """
+    return [
+        file
+        for grouping in (*groupings, OVERALL)
+        for table in INFERENCE_TABLES
+        if has_table(table, grouping, groupings)
+        for file in _of_grouping(table, grouping, groupings)
+    ]
 
 
 def swept_table_names(groupings: Sequence[str]) -> list[str]:
@@ -74,9 +109,15 @@ def surer_table_names(groupings: Sequence[str]) -> list[str]:
     """Return the names of all files that tokens with q > p of one cell are written to.
 
     >>> surer_table_names(["category"])[1:3]
-    ['surer_tokens.tex', 'surer_tokens--overall.csv']
+    ['surer_tokens.tex', 'distinctive_tokens.csv']
     """
-    return [file for name in (*groupings, OVERALL) for file in _of_grouping(SURER_TABLE, name, groupings)]
+    return [
+        file
+        for grouping in (*groupings, OVERALL)
+        for table in TOKEN_TABLES
+        if has_table(table, grouping, groupings)
+        for file in _of_grouping(table, grouping, groupings)
+    ]
 
 
 # Over settings ---------------------------------------------------------------------------------------
@@ -148,9 +189,14 @@ def prompts_table_names() -> list[str]:
     return files_of("prompts")
 
 
-def has_table(table: str, grouping: str) -> bool:
-    """Return whether a grouping has a table: all prompts together have no differences between groups."""
-    return not (table == "group_differences" and grouping == OVERALL)
+def has_table(table: str, grouping: str, groupings: Sequence[str]) -> bool:
+    """Return whether a grouping has a table.
+
+    All prompts together have no differences between groups, and an appendix is for the main grouping alone.
+    """
+    if grouping == OVERALL:
+        return table not in (*INFERENCE_TABLES[1:], *TOKEN_TABLES[1:])
+    return grouping == groupings[0] or table not in APPENDIX_TABLES
 
 
 def only_csv(names: Iterable[str]) -> list[str]:

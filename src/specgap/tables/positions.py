@@ -1,13 +1,15 @@
 """`acceptance_by_position.csv`: how acceptance goes along a draft, one row per group and draft position."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
+from specgap.stats.positions import Band, position_bands
 from specgap.tables.acceptance import Mode
 from specgap.tables.counts import Counts, Row, frame_of, ratio
 from specgap.tables.membership import Group
+from specgap.tables.standardised import counts_by_position
 
 COLUMNS = (
     "group",
@@ -15,6 +17,9 @@ COLUMNS = (
     "n_judged",
     "n_accepted",
     "conditional_acceptance",
+    "low",
+    "high",
+    "n_units",
     "n_rounds",
     "survival",
     "n_prompts",
@@ -36,10 +41,10 @@ def acceptance_by_position(
 ) -> pd.DataFrame:
     """Return the table for `groups` from what each prompt had judged and accepted at each draft position.
 
-    Positions run from 1 to the last one that the group had judged. `conditional_acceptance` is accepted at j
-    / judged at j (empty where nothing was judged at j), `survival` the share of all the group's rounds with
-    at least j accepted, `n_prompts` the number of prompts with a judged token at j. Judged at j also is the
-    number of rounds that got as far as j.
+    Positions run from 1 to the last one that the group had judged. `conditional_acceptance` is accepted at
+    j / judged at j (empty where nothing was judged at j), `low` and `high` its 95 % band over units,
+    `survival` the share of all the group's rounds with at least j accepted, `n_prompts` the number of
+    prompts with a judged token at j. Judged at j also is the number of rounds that got as far as j.
     """
     rows = [row for group in groups for row in _rows(group, positions, counts, mode)]
     return frame_of(rows, COLUMNS)
@@ -48,32 +53,35 @@ def acceptance_by_position(
 def _rows(
     group: Group, positions: Mapping[int, Positions], counts: Mapping[int, Counts], mode: Mode
 ) -> list[Row]:
-    judged: Counter[int] = Counter()
-    accepted: Counter[int] = Counter()
-    n_prompts: Counter[int] = Counter()
-    for prompt in group.prompts:
-        for position, (n_judged, n_accepted) in positions.get(prompt, {}).items():
-            judged[position] += n_judged
-            accepted[position] += n_accepted
-            n_prompts[position] += n_judged > 0
+    judged, accepted = counts_by_position(group.prompts, positions)
     n_rounds = sum(counts[prompt].rounds for prompt in group.prompts if prompt in counts)
+    bands = position_bands(judged, accepted, np.array(group.units, dtype=np.int64))
+    n_judged, n_accepted, n_prompts = judged.sum(axis=0), accepted.sum(axis=0), (judged > 0).sum(axis=0)
     return [
         {
             "group": group.name,
-            "position": position,
-            "n_judged": judged[position],
-            "n_accepted": accepted[position],
-            "conditional_acceptance": ratio(accepted[position], judged[position]),
+            "position": at + 1,
+            "n_judged": int(n_judged[at]),
+            "n_accepted": int(n_accepted[at]),
+            "conditional_acceptance": ratio(int(n_accepted[at]), int(n_judged[at])),
+            **_bounds(band),
+            "n_units": band.n_units,
             "n_rounds": n_rounds,
-            "survival": ratio(accepted[position], n_rounds),
-            "n_prompts": n_prompts[position],
+            "survival": ratio(int(n_accepted[at]), n_rounds),
+            "n_prompts": int(n_prompts[at]),
             "mode": mode,
             "pilot": group.pilot,
-            "note": "; ".join([*group.notes, *_gaps(judged[position], n_rounds)]),
+            "note": "; ".join([*group.notes, *_gaps(int(n_judged[at]), n_rounds, band)]),
         }
-        for position in range(1, max(judged, default=0) + 1)
+        for at, band in enumerate(bands)
     ]
 
 
-def _gaps(n_judged: int, n_rounds: int) -> list[str]:
-    return ["nothing judged"] * (not n_judged) + ["no rounds"] * (not n_rounds)
+def _bounds(band: Band) -> Row:
+    return {} if band.interval is None else dict(zip(("low", "high"), band.interval, strict=True))
+
+
+def _gaps(n_judged: int, n_rounds: int, band: Band) -> list[str]:
+    if not n_judged:
+        return ["nothing judged", *["no rounds"] * (not n_rounds)]
+    return [*["no rounds"] * (not n_rounds), *filter(None, [band.note])]

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from specgap.errors import TableError
+from specgap.stats.ratio import log_interval, ratio_of
 from specgap.tables.acceptance import Mode
-from specgap.tables.clusters import log_interval, ratio_of
 from specgap.tables.counts import Row, frame_of
 from specgap.tables.membership import Group
 

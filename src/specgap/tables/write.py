@@ -13,9 +13,8 @@ from specgap.prompts import PromptSet
 from specgap.tables import headings
 from specgap.tables.acceptance import Mode, acceptance
 from specgap.tables.calibration import calibration
-from specgap.tables.counts import Counts, total
 from specgap.tables.csv import write_table
-from specgap.tables.differences import group_differences
+from specgap.tables.distinctive import Choice, distinctive_tokens
 from specgap.tables.from_state import (
     CellCounts,
     cell_counts,
@@ -56,8 +55,7 @@ def write_cell_tables(
     for grouping in (*prompts.groupings, OVERALL):
         frames = _group_tables(counts, grouping, groups_in(prompts, grouping), mode, cost_ratio)
         for name, frame in frames.items():
-            if has_table(name, grouping):
-                written += cell.write(name, grouping, frame)
+            written += cell.write(name, grouping, frame)
     frame = calibration(counts.calibration, mode=mode, pilot=prompts.pilot)
     return written + cell.write("calibration", prompts.groupings[0], frame)
 
@@ -72,12 +70,14 @@ def write_surer_tables(
     round_files: Sequence[Path] | None,
     mode: Mode,
     ratio: float,
+    prior: float,
+    seed: int,
 ) -> list[Path]:
     """Write the tokens with q > p of a cell; return the paths of `names.surer_table_names`.
 
     `vocabulary` gives each token's text in readable form. `trace_files` and `round_files` hold the same
     shards in the same order; None where the setting has no records, which leaves the columns that need them
-    empty.
+    empty. `prior` is the config's `statistics.token_prior`, `seed` that of the intervals.
     """
     cell, tokens = _Cell(folder, prompts, mode, ratio), token_counts(state)
     written = []
@@ -88,6 +88,17 @@ def write_surer_tables(
         counts = surer_counts(tokens, grouping, groups)
         frame = surer_tokens(counts, records, groups, vocabulary=vocabulary, texts=prompts.texts, mode=mode)
         written += cell.write(SURER_TABLE, grouping, frame)
+        if has_table("distinctive_tokens", grouping, prompts.groupings):
+            frame = distinctive_tokens(
+                tokens,
+                grouping,
+                groups,
+                vocabulary=vocabulary,
+                mode=mode,
+                seed=seed,
+                choice=Choice(prior_total=prior),
+            )
+            written += cell.write("distinctive_tokens", grouping, frame)
     return written
 
 
@@ -125,6 +136,14 @@ def write_with_tex(path: Path, name: str, frame: pd.DataFrame, notes: Sequence[s
     return [path, path.with_suffix(".tex")]
 
 
+def write_named(path: Path, name: str, frame: pd.DataFrame, prompts: PromptSet, mode: Mode) -> list[Path]:
+    """Write a table, and what a paper prints of it where it is one of `names.WITH_TEX`."""
+    if name in WITH_TEX:
+        return write_with_tex(path, name, frame, about(prompts, mode))
+    write_table(path, frame)
+    return [path]
+
+
 def about(prompts: PromptSet, mode: Mode | None) -> list[str]:
     """Return what stands below every printed table: the mode, if it has one, and that it is a pilot."""
     said = [] if mode is None else [f"Decoding: {mode}."]
@@ -152,14 +171,12 @@ class _Cell:
 def _group_tables(
     counts: CellCounts, grouping: str, groups: Sequence[Group], mode: Mode, cost_ratio: float | None
 ) -> dict[str, pd.DataFrame]:
-    totals = [total(counts.prompts.get(prompt, Counts()) for prompt in group.prompts) for group in groups]
     joint = of_grouping(counts.joint_histogram, grouping, groups)
     return {
         "acceptance": acceptance(
             counts.prompts, groups, mode=mode, discarded=counts.discarded, cost_ratio=cost_ratio
         ),
         "acceptance_by_position": acceptance_by_position(counts.positions, counts.prompts, groups, mode=mode),
-        "group_differences": group_differences(groups, totals, mode=mode),
         "histograms": histograms(of_grouping(counts.histograms, grouping, groups), groups, mode=mode),
         "joint_histogram": joint_histogram(joint, groups, mode=mode),
     }

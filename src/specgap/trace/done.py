@@ -253,11 +253,12 @@ def _names(content: Mapping[str, Any]) -> str:
 
 def _parsed(path: Path, content: Mapping[str, Any]) -> Done:
     try:
+        kinds = KINDS[content["collector"]]  # also where no shard asks for them
         shards = tuple(
             DoneShard(
                 str(shard["name"]),
                 str(shard["fingerprint"]),
-                {kind: _file(shard["files"][kind]) for kind in KINDS[content["collector"]]},
+                {kind: _file(shard["files"][kind]) for kind in kinds},
             )
             for shard in content["shards"]
         )

@@ -70,7 +70,7 @@ def logit_interval(rate: Ratio, *, effect: float = 1.0) -> tuple[float, float] |
     if value is None or se is None:
         return None
     if not se or value in (0, 1):
-        return _clopper_pearson(value, rate.whole / effect)
+        return clopper_pearson(value, rate.whole / effect)
     half = _quantile(len(rate.shares)) * se / (value * (1 - value))
     return float(expit(logit(value) - half)), float(expit(logit(value) + half))
 
@@ -88,7 +88,8 @@ def _quantile(n: int) -> float:
     return float(t.ppf((1 + LEVEL) / 2, n - 1))
 
 
-def _clopper_pearson(value: float, n: float) -> tuple[float, float]:
+def clopper_pearson(value: float, n: float) -> tuple[float, float]:
+    """Return the exact 95 % interval of a proportion of n independent trials (Clopper & Pearson 1934)."""
     hits, tail = value * n, (1 - LEVEL) / 2
     low = float(beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
     high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0

@@ -1,0 +1,187 @@
+"""Tables of what may be claimed, from counts that are hard to compare: an answer or a note."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from specgap.blocks import Statistics
+from specgap.prompts import PromptSet
+from specgap.simulate import GROUPING, World, planted
+from specgap.tables.counts import Counts
+from specgap.tables.csv import read_table
+from specgap.tables.differences import group_differences
+from specgap.tables.gap_test import PROMPTS_AS_UNITS, Comparison, compare, gap_null, gap_test, power_table
+from specgap.tables.intervals import QUANTITIES, intervals
+from specgap.tables.layout import SAME_AS_STRATA, entries
+from specgap.tables.membership import groups_in
+from specgap.tables.names import inference_table_names
+from specgap.tables.power import power_report
+from specgap.tables.terms import terms
+from specgap.tables.write_inference import Compared, write_inference_tables
+from tests.support.records import prompt_set, row
+
+SMALL = World(terms=(("a", 4), ("b", 3), ("c", 1)), templates=3, term_sd=0.3)
+STATISTICS = Statistics(permutations=199)
+
+
+def counted(accepted: int, rejected: int) -> Counts:
+    return Counts(rounds=3, emitted=accepted + 3, accepted=accepted, rejected=rejected)
+
+
+def comparison(prompts: PromptSet, counts: Mapping[int, Counts], grouping: str = GROUPING) -> Comparison:
+    groups = groups_in(prompts, grouping)
+    found = entries(groups, counts)
+    return compare(grouping, groups, found, mode="sampled", permutations=199, seed=1, small_gap=5.0)
+
+
+def tables(test: Comparison) -> dict[str, pd.DataFrame]:
+    groups = test.groups
+    return {
+        "gap_test": gap_test(test),
+        "gap_null": gap_null(test),
+        "power": power_table(test),
+        "intervals": intervals(groups, test.entries, mode="sampled"),
+        "terms": terms(groups, test.entries, mode="sampled"),
+    }
+
+
+def crossed(*, term: bool = True, template: bool = True) -> PromptSet:
+    """Three groups of three terms in two templates."""
+    rows = [
+        row(
+            f"{group} {t} {i}",
+            group,
+            term=f"{group}{t}" if term else None,
+            template=f"template {i}" if template else None,
+        )
+        for group in "abc"
+        for t in range(3)
+        for i in range(2)
+    ]
+    return prompt_set(*rows)
+
+
+def varied(prompts: PromptSet) -> dict[int, Counts]:
+    return {prompt: counted(5 + at % 4, 1 + at % 3) for at, prompt in enumerate(prompts.distinct)}
+
+
+def test_every_table_of_a_study_is_written_under_its_name(tmp_path: Path) -> None:
+    shared = Compared(SMALL.prompts, STATISTICS, 1, {})
+    written = write_inference_tables(tmp_path, state=SMALL.state(1), study=shared, mode="sampled")
+    assert [path.name for path in written] == inference_table_names([GROUPING])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
+    for path in written:
+        if path.suffix == ".csv":
+            read_table(path)
+
+
+def test_the_same_study_gives_the_same_bytes(tmp_path: Path) -> None:
+    shared = Compared(SMALL.prompts, STATISTICS, 1, {})
+    for name in "ab":
+        write_inference_tables(tmp_path / name, state=SMALL.state(1), study=shared, mode="sampled")
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_a_planted_difference_is_claimed_with_its_interval_on_the_right_side() -> None:
+    world = planted("b", 30.0, terms=(("a", 6), ("b", 6), ("c", 6)))
+    test = comparison(world.prompts, world.counts(2))
+    [found] = gap_test(test).to_dict("records")
+    assert (found["verdict"], found["group_b"]) == ("significant", "b")
+    assert 0 < found["simultaneous_low_pp"] < found["gap_pp"] < found["simultaneous_high_pp"]
+    assert found["claim"].startswith("Does the draft serve the 3 groups of category equally? No: ")
+    pairs = group_differences(test.groups, [counted(1, 1)] * 3, test.gaps, mode="sampled")
+    claims = {frozenset((p["group_a"], p["group_b"])): p["claim"] for p in pairs.to_dict("records")}
+    assert claims[frozenset("ab")] == claims[frozenset("bc")] == "different"
+    assert claims[frozenset("ac")] == "not distinguishable"
+
+
+def test_contrasts_are_oriented_as_the_rates_of_their_row() -> None:
+    world = planted("b", 30.0, terms=(("a", 6), ("b", 6), ("c", 6)))
+    counts = world.counts(2)
+    test = comparison(world.prompts, counts)
+    totals = [sum((counts[p] for p in group.prompts), Counts()) for group in test.groups]
+    for pair in group_differences(test.groups, totals, test.gaps, mode="sampled").to_dict("records"):
+        assert pair["contrast_pp"] == pytest.approx(pair["difference_pp"], abs=2)
+        assert pair["simultaneous_low_pp"] < pair["contrast_pp"] < pair["simultaneous_high_pp"]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "counts", "reason"),
+    [
+        (prompt_set(row("x", "a"), row("y", "a", term="other")), (3, 1), "fewer than two groups"),
+        (prompt_set(row("x", "a"), row("y", "b")), (3, 1), "one unit per group"),
+        (crossed(), (4, 0), "no spread between units"),
+        (crossed(), (0, 4), "no spread between units"),
+        (crossed(), (0, 0), "fewer than two groups with judged tokens"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_in_every_table(
+    prompts: PromptSet, counts: tuple[int, int], reason: str
+) -> None:
+    made = tables(comparison(prompts, {prompt: counted(*counts) for prompt in prompts.distinct}))
+    [found] = made["gap_test"].to_dict("records")
+    assert found["verdict"] == "not estimable"
+    assert reason in found["claim"]
+    assert reason in found["note"]
+    assert made["gap_null"].empty
+    assert made["power"].empty
+    assert len(made["intervals"]) == 2 * len(QUANTITIES) * len(groups_in(prompts, GROUPING))
+
+
+def test_a_group_without_any_judged_token_is_left_out_and_the_others_compared() -> None:
+    prompts = crossed()
+    counts = {p: c for p, c in varied(prompts).items() if not prompts.texts[p].startswith("c")}
+    made = tables(comparison(prompts, counts))
+    assert made["gap_test"]["n_pairs"].tolist() == [1]
+    empty = made["intervals"][made["intervals"]["group"] == "c"]
+    assert empty["value"].isna().all()
+    assert empty["note"].str.contains("nothing to divide by").all()
+
+
+def test_prompts_without_terms_are_units_and_every_table_warns() -> None:
+    prompts = crossed(term=False)
+    test = comparison(prompts, varied(prompts))
+    [found] = gap_test(test).to_dict("records")
+    assert (found["unit"], found["n_units"]) == ("prompt", 18)
+    assert PROMPTS_AS_UNITS in found["note"]
+    assert "the prompts name no terms" in found["claim"]
+    assert power_table(test)["note"].str.contains("units are prompts").all()
+
+
+def test_without_templates_there_is_no_block_and_an_answer() -> None:
+    prompts = crossed(template=False)
+    test = comparison(prompts, varied(prompts))
+    assert test.entries.layout.block is None
+    assert test.gaps is not None
+    assert intervals(test.groups, test.entries, mode="sampled")["these_low"].notna().any()
+
+
+def test_groups_that_are_strata_themselves_are_compared_without_strata() -> None:
+    rows = [
+        replace(row(f"{number} {t} {i}", number, term=f"{number}{t}", template=f"{i}"), stratum=number)
+        for number in ("one", "many")
+        for t in range(3)
+        for i in range(2)
+    ]
+    prompts = prompt_set(*rows)
+    test = comparison(prompts, varied(prompts))
+    assert test.gaps is not None
+    assert SAME_AS_STRATA in gap_test(test)["note"].iloc[0]
+
+
+def test_the_null_is_all_permuted_worlds_and_power_marks_the_study(tmp_path: Path) -> None:
+    test = comparison(SMALL.prompts, SMALL.counts(4))
+    null = gap_null(test)
+    assert null.groupby("scale")["count"].sum().to_dict() == {"points": 199, "standard_errors": 199}
+    power = power_table(test)
+    assert power.loc[power["now"].astype(bool), "n_terms"].tolist() == [3]
+    assert power["power_80_pp"].dropna().is_monotonic_decreasing
+    shared = Compared(SMALL.prompts, STATISTICS, 1, {})
+    write_inference_tables(tmp_path, state=SMALL.state(4), study=shared, mode="sampled")
+    said = list(power_report(tmp_path, [3.0]))
+    assert "3 groups, 8 terms, median 3 per group" in said[0]
+    assert said[-1].startswith("A gap of 3 points needs ")
