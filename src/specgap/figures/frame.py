@@ -158,8 +158,8 @@ def legend(place: Axes | Figure, handles: Sequence[Artist], labels: Sequence[str
     return made
 
 
-def log_axis(axes: Axes, low: float, high: float, *, which: str = "y") -> None:
-    """Make an axis logarithmic from `low` to `high` (both > 0) with a tick at each power of ten."""
+def log_axis(axes: Axes, low: float, high: float, *, which: str = "y", step: int = 1) -> None:
+    """Make an axis logarithmic from `low` to `high` (both > 0), with a tick at each `step`th power of ten."""
     high = max(high, low * 10)
     axis = axes.yaxis if which == "y" else axes.xaxis
     if which == "y":
@@ -168,7 +168,7 @@ def log_axis(axes: Axes, low: float, high: float, *, which: str = "y") -> None:
     else:
         axes.set_xlim(low, high)
         axes.set_xscale("log", nonpositive="clip")
-    exponents = range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)
+    exponents = range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1, step)
     axis.set_major_locator(FixedLocator([10.0**exponent for exponent in exponents]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: written_out(round(float(np.log10(value))))))
     axis.set_minor_locator(NullLocator())

@@ -78,7 +78,7 @@ def _draw_judged(axes: Axes, overall: pd.DataFrame) -> None:
     judged = overall[overall["n_judged"] > 0]
     axes.bar(judged["position"], judged["n_judged"], width=0.7, color=FAINT)
     axes.axhline(FEWEST_TOKENS, color=MUTED, linewidth=0.7, linestyle=(0, (1, 1.5)))
-    log_axis(axes, 0.7, float(max([*judged["n_judged"], 10])) * 1.6)
+    log_axis(axes, 0.7, float(max([*judged["n_judged"], 10])) * 1.6, step=2)
     axes.set(ylabel="judged", xlabel="draft position")
 
 

@@ -47,6 +47,7 @@ WITH_TEX = frozenset(
         "group_differences",
         "gap_test",
         "surer_tokens",
+        "distinctive_tokens",
         "calibration",
         "settings",
         "best_schedule",

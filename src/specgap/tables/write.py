@@ -26,7 +26,7 @@ from specgap.tables.from_state import (
 )
 from specgap.tables.histograms import histograms, joint_histogram
 from specgap.tables.membership import Group, groups_in
-from specgap.tables.names import SURER_TABLE, WITH_TEX, has_table
+from specgap.tables.names import SURER_TABLE, TOKEN_TABLES, WITH_TEX, has_table
 from specgap.tables.positions import acceptance_by_position
 from specgap.tables.prompts import prompts_by_group
 from specgap.tables.surer import surer_tokens, top_tokens
@@ -162,7 +162,7 @@ class _Cell:
         write_table(path, frame)
         if name not in WITH_TEX:
             return [path]
-        shown = top_tokens(frame, TOP_TOKENS) if name == SURER_TABLE else frame
+        shown = top_tokens(frame, TOP_TOKENS) if name in TOKEN_TABLES else frame
         notes = [*about(self.prompts, self.mode), f"Over-confident: q ≥ {self.ratio:g} p."]
         _write_tex(path.with_suffix(".tex"), name, shown, notes)
         return [path, path.with_suffix(".tex")]
