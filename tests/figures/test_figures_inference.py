@@ -300,8 +300,8 @@ def test_every_term_is_a_dot_in_the_row_of_its_group(tables):
 
 
 CLAIMS = {
-    "different": "adjusted p < 0.001: more than chance.",
-    "not distinguishable": "adjusted p < 0.001: not distinguishable from chance.",
+    "different": "adjusted p = 0.0001: more than chance.",
+    "not distinguishable": "adjusted p = 0.0001: not distinguishable from chance.",
     "not estimable": "Descriptive, no claim of significance.",
 }
 

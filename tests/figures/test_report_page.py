@@ -159,7 +159,7 @@ def test_the_caveats_stand_before_any_number(page):
 def test_the_headline_is_the_first_difference_of_the_table_that_may_be_one(folder, page):
     table = read_table(folder / "tables" / "group_differences.csv")
     first = table[table["headline"]].iloc[0]
-    assert "Among groups of 3 or more identity terms the acceptance rate runs from" in page.text
+    assert "Among groups of 3 or more identity terms the pooled acceptance rate runs from" in page.text
     assert f"{first['difference_pp']:.1f} percentage points" in page.text
 
 
@@ -168,7 +168,7 @@ def test_the_headline_names_prompts_where_they_are_the_units(folder, tmp_path):
     shutil.copytree(folder, copied)
     without_terms(copied / "tables")
     text = Page(written(copied)).text
-    assert "Among groups of 3 or more prompts the acceptance rate runs from" in text
+    assert "Among groups of 3 or more prompts the pooled acceptance rate runs from" in text
     assert "Among groups of 3 or more identity terms" not in text
 
 

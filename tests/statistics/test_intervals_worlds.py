@@ -64,11 +64,14 @@ def test_an_interval_over_prompts_holds_the_rate_and_one_over_tokens_does_not(
     Measured(name, "coverage, Wilson on tokens", share(wilson), 0, 0.7, WORLDS, guard=True).hold()
     if n_prompts == 15:
         short = share(holds) - share(percentile)
-        Measured(name, "percentile bootstrap's loss of coverage", short, 0, 1, WORLDS, guard=True).hold()
+        Measured(
+            name, "percentile bootstrap's loss of coverage", short, 0.005, 0.2, WORLDS, guard=True
+        ).hold()
 
 
-def test_templates_that_all_groups_share_are_no_uncertainty_of_these_terms() -> None:
-    world = World(terms=(9,) * 11, plurals=(0,) * 11, effects=(0.0,) * 11)
+@pytest.mark.parametrize("terms", [(9,) * 11, (1, 1)])
+def test_templates_that_all_groups_share_are_no_uncertainty_of_these_terms(terms: tuple[int, ...]) -> None:
+    world = World(terms=terms, plurals=(0,) * len(terms), effects=(0.0,) * len(terms))
     layout = world.layout()
     holds, narrower = [], []
     x, w = np.polynomial.hermite_e.hermegauss(41)
@@ -88,9 +91,10 @@ def test_templates_that_all_groups_share_are_no_uncertainty_of_these_terms() -> 
             assert other.these is not None
             holds.append(one.these.low <= rate <= one.these.high)
             narrower.append(one.these.se / other.these.se)
-    name = "crossed with templates"
+    name = f"{len(terms)} groups × {terms[0]} terms, crossed with templates"
     Measured(name, "coverage, these terms", share(holds), 0.92, 0.98, WORLDS).hold()
-    Measured(name, "blocked SE / unblocked SE", float(np.mean(narrower)), 0.5, 0.9, WORLDS).hold()
+    if len(terms) > 2:
+        Measured(name, "blocked SE / unblocked SE", float(np.mean(narrower)), 0.5, 0.9, WORLDS).hold()
 
 
 def test_terms_like_these_hold_the_rate_for_groups_of_every_size() -> None:

@@ -76,3 +76,35 @@ def test_prompts_as_units_are_warned_of() -> None:
     said = sentence(replace(CHANCE, unit="prompt"))
     assert "groups of 8 prompts" in said
     assert "the prompts name no terms" in said
+
+
+def test_where_no_p_can_be_small_nothing_is_called_equal() -> None:
+    few = replace(CHANCE, least_p=0.1, p_adjusted=0.1, low=18.9, high=20.6, detectable=1.2)
+    assert verdict(few) == "underpowered"
+    said = sentence(few)
+    assert "with so few terms no p can be below 0.05, so more are needed" in said
+    assert "1.2 points" not in said
+    assert "by the test, though its interval leaves 0 out" in said
+
+
+def test_an_interval_that_holds_0_beside_a_small_p_is_said() -> None:
+    assert "though its interval holds 0, one of 3 among 45 gaps" in sentence(replace(FOUND, low=-0.4))
+
+
+def test_groups_that_were_not_compared_are_no_part_of_the_answer() -> None:
+    said = sentence(replace(CHANCE, not_compared=("c", "d")))
+    assert said.startswith("Does the draft serve 8 of the 10 groups of category equally?")
+    assert said.endswith("; compared with none: c, d.")
+
+
+def test_a_group_of_one_term_that_is_named_is_called_so() -> None:
+    assert "above female, where female rests on one term (" in sentence(replace(FOUND, one_unit=("female",)))
+
+
+def test_a_difference_within_strata_is_called_so() -> None:
+    assert "above female within strata (" in sentence(replace(FOUND, within_strata=True))
+
+
+def test_one_pair_alone_is_not_one_of_several() -> None:
+    said = sentence(replace(FOUND, n_pairs=1, n_different=1))
+    assert "adjusted p = 0.0031), more than chance;" in said

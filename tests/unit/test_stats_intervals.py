@@ -43,7 +43,9 @@ def test_these_terms_is_the_closed_form_with_template_means_taken_away() -> None
     residual = np.array(
         [a - overall[k] * q for a, q, k in zip(sums.part, sums.whole, layout.group, strict=True)]
     )
+    n = np.array([(layout.block == b).sum() for b in layout.block])
     centred = residual - np.array([residual[layout.block == b].mean() for b in layout.block])
+    centred = centred * np.sqrt(n / (n - 1))
     for k, found in enumerate(rates(layout, sums)):
         own = centred[layout.group == k]
         n = len(own)
@@ -105,6 +107,9 @@ def test_a_group_with_all_accepted_has_clopper_and_pearsons_interval_for_its_wor
         beta.ppf(0.025, sums.whole[layout.group == 1].sum() / effect, 1)
     )
     assert NO_SPREAD in found[1].notes
+    # Over units a token is worth no more than over prompts, and less where units differ.
+    assert found[1].like is not None
+    assert found[1].like.low <= found[1].these.low
 
 
 def test_a_mean_over_prompts_is_the_mean_with_the_standard_error_of_a_mean() -> None:

@@ -11,7 +11,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from specgap.stats.layout import Layout
-from specgap.stats.variance import COMPONENTS, Component, variance_components
+from specgap.stats.variance import COMPONENTS, MOST_BLOCKS, Component, variance_components
 from specgap.tables.layout import entries
 from specgap.tables.membership import groups_in
 from specgap.tables.variance import variance
@@ -266,3 +266,12 @@ def test_a_prompt_of_two_groups_counts_in_each_and_the_table_says_so() -> None:
     table = variance(groups, entries(groups, {}), samples, mode="greedy")
     assert table["n_levels"].tolist() == [2, 2, 1, 4, 4]
     assert all("prompts in several groups count in each: 1 more" in note for note in table["note"])
+
+
+def test_more_templates_than_can_be_fitted_soon_are_left_out_by_name() -> None:
+    layout = crossed(2, 2, MOST_BLOCKS + 1)
+    rates = np.random.default_rng(1).normal(0.7, 0.1, len(layout))
+    found = {one.name: one for one in variance_components(rates, np.arange(len(layout)), layout)}
+    assert found["template"].variance is None
+    assert "more than 300 templates" in found["template"].note
+    assert found["term"].variance is not None

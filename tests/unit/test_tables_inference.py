@@ -185,3 +185,59 @@ def test_the_null_is_all_permuted_worlds_and_power_marks_the_study(tmp_path: Pat
     said = list(power_report(tmp_path, [3.0]))
     assert "3 groups, 8 terms, median 3 per group" in said[0]
     assert said[-1].startswith("A gap of 3 points needs ")
+
+
+def test_few_units_can_have_no_small_p_and_it_is_said() -> None:
+    world = World(terms=(("a", 3), ("b", 3)), prompt_sd=0.1, lower=(("b", 0.3),))
+    [found] = gap_test(comparison(world.prompts, world.counts(1))).to_dict("records")
+    assert found["least_p"] == pytest.approx(0.1)
+    assert found["verdict"] == "underpowered"
+
+
+def test_units_with_nothing_judged_lend_no_power() -> None:
+    world = World(terms=(("a", 10), ("b", 10)), term_sd=0.2)
+    kept = {row.prompt for row in world.prompts.rows if row.term in ("term 0", "term 1", "term 2")}
+    counts = {prompt: n for prompt, n in world.counts(1).items() if prompt in kept}
+    [found] = gap_test(comparison(world.prompts, counts)).to_dict("records")
+    assert (found["median_units"], found["n_units"], found["df"]) == (3, 6, 4)
+
+
+def test_groups_that_no_other_is_compared_with_are_named() -> None:
+    prompts = crossed()
+    counts = {p: n for p, n in varied(prompts).items() if not prompts.texts[p].startswith("c")}
+    [found] = gap_test(comparison(prompts, counts)).to_dict("records")
+    assert (found["n_groups"], found["n_groups_compared"]) == (3, 2)
+    assert "compared with none: c" in found["note"]
+    assert "2 of the 3 groups" in found["claim"]
+
+
+def test_terms_of_several_groups_and_prompts_without_one_are_noted() -> None:
+    rows = [row(f"{g} {t}", g, term=f"term {t}") for g in "ab" for t in range(3)]
+    rows += [row(f"more {n}", "b", term=None) for n in range(2)]
+    prompts = prompt_set(*rows)
+    [found] = gap_test(comparison(prompts, varied(prompts))).to_dict("records")
+    assert "terms in several groups are units in each: 3" in found["note"]
+    assert "prompts without a term are units of their own: 2" in found["note"]
+
+
+def test_a_contrast_of_the_other_sign_than_the_pooled_difference_is_noted() -> None:
+    rows = [
+        replace(row(f"{group} {number} {t}", group, term=f"{group}{number}{t}"), stratum=number)
+        for group, sizes in (("a", {"one": 6, "many": 2}), ("b", {"one": 2, "many": 6}))
+        for number, n in sizes.items()
+        for t in range(n)
+    ]
+    prompts = prompt_set(*rows)
+    # Singular prompts are easy; within either number group b is better.
+    counts = {
+        one.prompt: counted(
+            (160 if one.stratum == "one" else 80) + 10 * ("b" in one.groups[GROUPING]) + at % 3, 40
+        )
+        for at, one in enumerate(prompts.rows)
+    }
+    test = comparison(prompts, counts)
+    totals = [sum((counts[p] for p in group.prompts), Counts()) for group in test.groups]
+    [pair] = group_differences(test.groups, totals, test.gaps, mode="sampled").to_dict("records")
+    assert (pair["group_a"], pair["difference_pp"] > 0, pair["contrast_pp"] < 0) == ("a", True, True)
+    assert "within strata the other way round" in pair["note"]
+    assert "above a within strata" in gap_test(test)["claim"].iloc[0]

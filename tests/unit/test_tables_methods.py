@@ -109,7 +109,7 @@ def test_caveats_name_the_demonstration_the_one_term_groups_and_the_pilot() -> N
     written = text()
     assert "demonstration" in written
     assert "pilot of at most 20 prompts per group" in written
-    assert r"kept out of headlines: say \`x\`" in written
+    assert r"list them apart: say \`x\`" in written
     assert "A gap is not yet about identity" in written
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from specgap.stats.claims import p_words
+
 _NO_TEST = "fewer than two groups can be compared"
 
 
@@ -24,11 +26,9 @@ def p_text(p: float) -> str:
     """Write a p-value, which is never 0.
 
     >>> p_text(0.2134), p_text(0.0123), p_text(0.0001), p_text(float("nan"))
-    ('p = 0.21', 'p = 0.012', 'p < 0.001', 'p –')
+    ('p = 0.21', 'p = 0.012', 'p = 0.0001', 'p –')
     """
-    if math.isnan(p):
-        return "p –"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    return "p –" if math.isnan(p) else f"p = {p_words(p)}"
 
 
 def percent(share: float) -> str:

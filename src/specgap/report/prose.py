@@ -90,6 +90,6 @@ INFERENCE = (
 UNITS = (
     "Prompts fall into identity terms × templates. The term, within its group, is the unit of any claim "
     "about a group, since other prompts about the same term are not new evidence about it [@clark1973]; "
-    f"groups of fewer than {HEADLINE_UNITS} terms make no headline. A prompt without a term is a unit of its "
+    f"groups of fewer than {HEADLINE_UNITS} terms are named last. A prompt without a term is a unit of its "
     "own."
 )

@@ -28,12 +28,10 @@ def about_groups(folder: Path) -> list[str]:
     among = f"Among groups of {HEADLINE_UNITS} or more {found.units}" if found.is_broad else "By group"
     # The greatest difference is that of the lowest and the highest rate; a is the higher.
     low, high = (_end(found.row, side) for side in "ba")
-    chance = read_table(folder / "gap_test.csv")["null_mean_pp"].iloc[0]
-    selected = "" if pd.isna(chance) else f", where chance alone would make {chance:.1f} of the largest gap"
     return [
         *said,
-        f"{among} the acceptance rate runs from {low} to {high}: "
-        f"{found.row['difference_pp']:.1f} percentage points{selected}.",
+        f"{among} the pooled acceptance rate runs from {low} to {high}: "
+        f"{found.row['difference_pp']:.1f} percentage points.",
     ]
 
 

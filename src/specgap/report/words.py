@@ -69,8 +69,8 @@ _PARTIAL = (
     "This is a partial study: only what was traced so far counts, and every figure says how much that is."
 )
 _ONE_TERM = (
-    "These groups rest on one identity term, so their own spread is not estimable and they are kept out of "
-    "headlines: {groups}."
+    "These groups rest on one identity term, so their own spread is not estimable; a claim that names one "
+    "says so, and figures of the greatest difference list them apart: {groups}."
 )
 _SAMPLED = (
     "Under sampled decoding a token can be rejected only where the draft is surer than the target (q > p)."

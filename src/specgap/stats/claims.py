@@ -25,16 +25,27 @@ class Finding:
     p_adjusted: float = 1.0
     #: Units that both named groups have at least, where others were passed over; 0 where none were.
     least_units: int = 0
-    #: Of the hypothesis that no two groups differ.
+    #: Of the hypothesis that no two groups differ; and the least that data of this layout can have.
     p: float = 1.0
+    least_p: float = 0.0
     n_pairs: int = 0
     #: Pairs with an adjusted p below `ALPHA`.
     n_different: int = 0
+    #: Whether groups are compared within strata.
+    within_strata: bool = False
+    #: Those of the two groups that rest on one unit, and groups that were compared with none.
+    one_unit: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
     #: Smallest gap between groups of median size found with 80 % power, and that size; None where unknown.
     detectable: float | None = None
     median_units: float = 0.0
     #: Gaps up to this size are small: a test that misses larger ones has too little power.
     small_gap: float = 5.0
+
+    @property
+    def too_few(self) -> bool:
+        """Whether no data of this layout could have been significant."""
+        return self.least_p >= ALPHA
 
 
 def verdict(finding: Finding) -> Verdict:
@@ -47,41 +58,65 @@ def verdict(finding: Finding) -> Verdict:
         return "not estimable"
     if finding.n_different:
         return "significant"
-    if finding.detectable is None or finding.detectable > finding.small_gap:
+    if finding.too_few or finding.detectable is None or finding.detectable > finding.small_gap:
         return "underpowered"
     return "not significant"
 
 
 def sentence(finding: Finding) -> str:
     """Return the question, the answer and the numbers that it follows from."""
-    asked = f"Does the draft serve the {finding.n_groups} groups of {finding.grouping} equally?"
+    n_compared = finding.n_groups - len(finding.not_compared)
+    which = f"{n_compared} of the {finding.n_groups}" if finding.not_compared else f"the {finding.n_groups}"
+    asked = f"Does the draft serve {which} groups of {finding.grouping} equally?"
     said = verdict(finding)
     if said == "not estimable":
         return f"{asked} It cannot be told: {finding.reason}."
-    numbers = (
-        f"simultaneous 95 % interval {_signed(finding.low)} to {_signed(finding.high)} points, "
-        f"adjusted p = {p_words(finding.p_adjusted)}"
-    )
-    gap = f"{finding.group_a} is {finding.gap:.1f} points of acceptance rate above {finding.group_b}"
-    largest = "the largest gap"
-    if finding.least_units:
-        largest += f" between groups of {finding.least_units} or more {finding.unit}s,"
     if said == "significant":
-        answer = f"No: {gap} ({numbers}), {_gaps(finding)}"
-    elif said == "not significant":
-        answer = f"No difference was found: in {largest} {gap}, not distinguishable from chance ({numbers})"
+        answer = f"No: {_gap(finding)} ({_numbers(finding)}), {_gaps(finding)}"
     else:
-        answer = f"It is not known: in {largest} {gap}, not distinguishable from chance ({numbers})"
-    return f"{asked} {answer}{_power(finding, said)}{_unit(finding)}."
+        found = "No difference was found" if said == "not significant" else "It is not known"
+        answer = f"{found}: in {_largest(finding)} {_gap(finding)}, {_chance(finding)} ({_numbers(finding)})"
+    return f"{asked} {answer}{_power(finding, said)}{_rest(finding)}."
 
 
 def p_words(p: float) -> str:
-    """Return a p-value with as many digits as it needs.
+    """Return a p-value with as many digits as it needs, on the side of `ALPHA` that it is on.
 
-    >>> p_words(0.0001), p_words(0.0312), p_words(0.5)
-    ('0.0001', '0.031', '0.50')
+    >>> p_words(0.0001), p_words(0.0312), p_words(0.0496), p_words(0.5)
+    ('0.0001', '0.031', '0.0496', '0.50')
     """
-    return f"{p:.4f}" if p < 0.01 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    digits = 2 if p >= 0.1 else 3 if p >= 0.01 else 4
+    while (float(f"{p:.{digits}f}") < ALPHA) != (p < ALPHA):
+        digits += 1
+    return f"{p:.{digits}f}"
+
+
+def _numbers(finding: Finding) -> str:
+    return (
+        f"simultaneous 95 % interval {_signed(finding.low)} to {_signed(finding.high)} points, "
+        f"adjusted p = {p_words(finding.p_adjusted)}"
+    )
+
+
+def _gap(finding: Finding) -> str:
+    gap = f"{finding.group_a} is {finding.gap:.1f} points of acceptance rate above {finding.group_b}"
+    gap += " within strata" if finding.within_strata else ""
+    alone = " and ".join(finding.one_unit)
+    verb = "rests" if len(finding.one_unit) == 1 else "rest"
+    return f"{gap}, where {alone} {verb} on one {finding.unit}" if alone else gap
+
+
+def _largest(finding: Finding) -> str:
+    if not finding.least_units:
+        return "the largest gap"
+    return f"the largest gap between groups of {finding.least_units} or more {finding.unit}s,"
+
+
+def _chance(finding: Finding) -> str:
+    """Say that a gap may be chance; its interval and its adjusted p need not agree."""
+    if finding.low > 0 or finding.high < 0:
+        return "not distinguishable from chance by the test, though its interval leaves 0 out"
+    return "not distinguishable from chance"
 
 
 def _signed(points: float) -> str:
@@ -89,23 +124,37 @@ def _signed(points: float) -> str:
 
 
 def _gaps(finding: Finding) -> str:
+    holds = "" if finding.low > 0 or finding.high < 0 else "though its interval holds 0, "
+    if finding.n_pairs == 1:
+        return f"{holds}more than chance"
     if finding.n_different == 1:
-        return f"of {finding.n_pairs} gaps the only one that is more than chance"
-    return f"one of {finding.n_different} among {finding.n_pairs} gaps that are more than chance"
+        return f"{holds}of {finding.n_pairs} gaps the only one that is more than chance"
+    return f"{holds}one of {finding.n_different} among {finding.n_pairs} gaps that are more than chance"
 
 
 def _power(finding: Finding, said: Verdict) -> str:
-    units = "terms" if finding.unit == "term" else "prompts"
-    size = f"groups of {finding.median_units:g} {units}, the median"
+    units = f"{finding.unit}s"
+    if finding.too_few:
+        return f"; with so few {units} no p can be below {ALPHA:g}, so more are needed"
+    size = f"groups of {finding.median_units:g} {units if finding.median_units != 1 else finding.unit}"
     if finding.detectable is None:
-        return f"; what could have been found between {size}, cannot be told"
-    found = f"between {size}, a gap of {finding.detectable:.1f} points would have been found with 80 % power"
+        return f"; what could have been found between {size}, the median, cannot be told"
+    found = (
+        f"between {size}, the median, a gap of {finding.detectable:.1f} points would have been found with "
+        "80 % power"
+    )
     if said == "underpowered":
         return f"; {found}, no smaller one, so more {units} are needed"
     return f"; {found}"
 
 
-def _unit(finding: Finding) -> str:
-    if finding.unit == "term":
-        return ""
-    return "; the prompts name no terms, so this is about prompts like these and not about groups of terms"
+def _rest(finding: Finding) -> str:
+    """Say what the answer is not about."""
+    said = ""
+    if finding.unit == "prompt":
+        said = (
+            "; the prompts name no terms, so this is about prompts like these and not about groups of terms"
+        )
+    if finding.not_compared:
+        said += f"; compared with none: {', '.join(finding.not_compared)}"
+    return said

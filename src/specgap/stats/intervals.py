@@ -66,46 +66,31 @@ def rates(layout: Layout, sums: Sums, *, scale: Scale = "logit") -> list[Rate]:
     counted = sums.counted
     layout = layout.kept(counted)
     part, whole = sums.part[counted], sums.whole[counted]
-    n_groups = len(layout.groups)
-    totals = sums_by(whole, layout.group, n_groups)
-    values = _divided(sums_by(part, layout.group, n_groups), totals)
+    totals = sums_by(whole, layout.group, len(layout.groups))
+    values = _divided(sums_by(part, layout.group, len(totals)), totals)
     residuals = part - values[layout.group] * whole
-    centred = residuals - _block_means(residuals, layout.block)
-    n_prompts = np.bincount(layout.group, minlength=n_groups)
-    n_units = layout.units_per_group
-    inner = _clustered(centred, layout.group, n_prompts, totals)
-    outer, borrowed = _outer(layout, part, whole, residuals, n_units, totals)
+    n_prompts = np.bincount(layout.group, minlength=len(totals))
+    inner = _clustered(_centred(residuals, layout.block), layout.group, n_prompts, totals)
     plain = _clustered(residuals, layout.group, n_prompts, totals)
-    tokens = _design_effect(values, plain, totals) if scale == "logit" else 1.0
+    outer, freedom = _outer(layout, part, whole, residuals, totals)
+    # What a token is worth where a group has no spread of its own: over prompts, and over units.
+    worth = [_design_effect(values, ses, totals) if scale == "logit" else 1.0 for ses in (plain, outer)]
     found = []
-    for k in range(n_groups):
+    for k, n_units in enumerate(layout.units_per_group.tolist()):
         if not totals[k]:
             found.append(Rate(None, 0.0, 0, 0, None, None, None, ()))
             continue
-        one = _Point(float(values[k]), float(totals[k]), scale, tokens)
-        these, said_inner = one.interval(inner[k], n_prompts[k] - 1, NO_INNER)
-        freedom = int((n_units[n_units > 0] - 1).sum()) if borrowed[k] else n_units[k] - 1
-        like, said_outer = one.interval(outer[k], freedom, NO_OUTER)
+        one = _Point(float(values[k]), float(totals[k]), scale)
+        these, said_inner = one.interval(inner[k], int(n_prompts[k]) - 1, worth[0], NO_INNER)
+        like, said_outer = one.interval(outer[k], int(freedom[k]), max(worth), NO_OUTER)
         notes = [*said_inner, *said_outer]
-        if borrowed[k] and like is not None and NO_SPREAD not in notes:
+        if n_units < OWN_SPREAD and like is not None and NO_SPREAD not in notes:
             notes.append(BORROWED)
-        if n_units[k] < FEW_CLUSTERS:
+        if n_units < FEW_CLUSTERS:
             notes.append("few clusters")
-        effect = None
-        if scale == "logit" and 0 < values[k] < 1 and np.isfinite(plain[k]):
-            effect = float(plain[k] ** 2 / (values[k] * (1 - values[k]) / totals[k]))
-        found.append(
-            Rate(
-                one.value,
-                one.whole,
-                int(n_prompts[k]),
-                int(n_units[k]),
-                these,
-                like,
-                effect,
-                tuple(dict.fromkeys(notes)),
-            )
-        )
+        effect = one.design_effect(plain[k])
+        said = tuple(dict.fromkeys(notes))
+        found.append(Rate(one.value, one.whole, int(n_prompts[k]), n_units, these, like, effect, said))
     return found
 
 
@@ -121,11 +106,20 @@ class _Point:
     value: float
     whole: float
     scale: Scale
-    #: Tokens that count as one.
-    effect: float
 
-    def interval(self, se: float, freedom: int, missing: str) -> tuple[Interval | None, Sequence[str]]:
-        """Return the interval, or None, and what there is to say about it."""
+    def design_effect(self, se: float) -> float | None:
+        """Return SE² / SE² of independent tokens, where that is one of a proportion."""
+        if self.scale == "log" or not (0 < self.value < 1 and np.isfinite(se)):
+            return None
+        return float(se**2 / (self.value * (1 - self.value) / self.whole))
+
+    def interval(
+        self, se: float, freedom: int, worth: float, missing: str
+    ) -> tuple[Interval | None, Sequence[str]]:
+        """Return the interval, or None, and what there is to say about it.
+
+        `worth` is the number of tokens that count as one where there is no spread to go by.
+        """
         if freedom < 1 or not np.isfinite(se):
             return None, [missing]
         if self.scale == "log":
@@ -134,7 +128,7 @@ class _Point:
             factor = float(np.exp(_quantile(freedom) * se / self.value))
             return Interval(self.value / factor, self.value * factor, se), ()
         if se <= 1e-12 or self.value in (0.0, 1.0):
-            return Interval(*clopper_pearson(self.value, self.whole / self.effect), 0.0), [NO_SPREAD]
+            return Interval(*clopper_pearson(self.value, self.whole / worth), 0.0), [NO_SPREAD]
         middle, half = logit(self.value), _quantile(freedom) * se / (self.value * (1 - self.value))
         return Interval(float(expit(middle - half)), float(expit(middle + half)), se), ()
 
@@ -147,13 +141,17 @@ def _divided(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
-def _block_means(residuals: Floats, block: Ints | None) -> Floats:
-    """Return each entry's block mean over all groups; 0 where the block has no other entry."""
+def _centred(residuals: Floats, block: Ints | None) -> Floats:
+    """Return residuals less their block's mean over all groups, with the variance that its estimation takes.
+
+    An entry that is alone in its block keeps its residual.
+    """
     if block is None or not len(block):
-        return np.zeros_like(residuals)
+        return residuals
     n = np.bincount(block)
     means = sums_by(residuals, block, len(n)) / np.maximum(n, 1)
-    return np.where(n > 1, means, 0.0)[block]
+    lost = np.sqrt(n / np.maximum(n - 1, 1))
+    return np.where(n > 1, lost, 1.0)[block] * (residuals - np.where(n > 1, means, 0.0)[block])
 
 
 def _clustered(residuals: Floats, index: Ints, n: Ints, totals: Floats) -> Floats:
@@ -165,9 +163,10 @@ def _clustered(residuals: Floats, index: Ints, n: Ints, totals: Floats) -> Float
 
 
 def _outer(
-    layout: Layout, part: Floats, whole: Floats, residuals: Floats, n_units: Ints, totals: Floats
-) -> tuple[Floats, np.ndarray]:
-    """Return the standard error over units by group, and which groups borrow other groups' spread."""
+    layout: Layout, part: Floats, whole: Floats, residuals: Floats, totals: Floats
+) -> tuple[Floats, Ints]:
+    """Return the standard error over units by group, and its degrees of freedom."""
+    n_units = layout.units_per_group
     units, at = np.unique(layout.unit, return_inverse=True)
     group = np.zeros(len(units), dtype=np.int64)
     group[at] = layout.group
@@ -179,7 +178,7 @@ def _outer(
     spread = float(np.square(rate - mean[group]).sum() / freedom) if freedom else np.inf
     borrowed = n_units < OWN_SPREAD
     pooled = np.sqrt(spread / np.maximum(n_units, 1))
-    return np.where(borrowed, pooled, own), borrowed
+    return np.where(borrowed, pooled, own), np.where(borrowed, freedom, n_units - 1)
 
 
 def _design_effect(values: Floats, ses: Floats, totals: Floats) -> float:

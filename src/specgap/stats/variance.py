@@ -6,7 +6,7 @@ crossed, a prompt being one term in one template; samples are what is left. Esti
 (`specgap.stats.reml`). What a layout cannot tell apart is left out by name, and the note says what holds it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from specgap.stats.reml import RANDOM, PromptMeans, fit_variances
 
 COMPONENTS = ("group", "term", "template", "prompt", "sample")
 NOTHING = "nothing judged"
+#: The likelihood is dense in templates: 800 of them take seven seconds, and time grows with their cube.
+MOST_BLOCKS = 300
 #: Share of a component's matrix that others must leave over for the two to be told apart.
 _APART = 1e-9
 
@@ -50,8 +52,13 @@ def variance_components(rates: Floats, entry: Ints, layout: Layout) -> list[Comp
     """
     if not len(rates):
         return [Component(name, None, None, None, NOTHING) for name in COMPONENTS]
+    many = layout.block is not None and len(np.unique(layout.block[entry])) > MOST_BLOCKS
+    if many:
+        layout = replace(layout, block=None)
     data, levels = _means(np.asarray(rates, dtype=np.float64), entry, layout)
     notes = _untold(data, layout, levels)
+    if many:
+        notes["template"] = f"more than {MOST_BLOCKS} templates: left out, prompt and term hold them"
     free = np.array([name not in notes for name in RANDOM])
     # Without any spread between samples the likelihood has no greatest value; their variance is 0.
     estimated = free & np.array([bool(data.within), True, True, True])

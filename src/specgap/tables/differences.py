@@ -90,20 +90,23 @@ def _tests(test: Gaps) -> _Tests:
 def _row(a: _Ranked, b: _Ranked, tests: _Tests, *, mode: Mode) -> Row:
     (group_a, n_a), (group_b, n_b) = a, b
     shared = len(group_a.rows.keys() & group_b.rows.keys())
+    effect, claim = _effect(n_a, n_b), _claim(tests.get((group_a.name, group_b.name)))
     return {
         "group_a": group_a.name,
         "group_b": group_b.name,
-        **_effect(n_a, n_b),
+        **effect,
         "n_judged_a": n_a.judged,
         "n_judged_b": n_b.judged,
         "n_terms_a": group_a.n_terms,
         "n_terms_b": group_b.n_terms,
         "n_prompts_shared": shared,
         "headline": group_a.headline and group_b.headline,
-        **_claim(tests.get((group_a.name, group_b.name))),
+        **claim,
         "mode": mode,
         "pilot": group_a.pilot,
-        "note": "; ".join([*pair_notes(group_a, group_b), *_gaps(a, b), *_shared_note(shared)]),
+        "note": "; ".join(
+            [*pair_notes(group_a, group_b), *_gaps(a, b), *_shared_note(shared), *_sign_note(effect, claim)]
+        ),
     }
 
 
@@ -145,3 +148,9 @@ def _gaps(a: _Ranked, b: _Ranked) -> list[str]:
 
 def _shared_note(n_shared: int) -> list[str]:
     return [f"prompts in both groups: {n_shared}"] if n_shared else []
+
+
+def _sign_note(effect: Row, claim: Row) -> list[str]:
+    """Say where rates within strata, units weighted equally, order two groups the other way than pooled."""
+    turned = (effect["difference"] or 0.0) * claim.get("contrast_pp", 0.0) < 0
+    return ["within strata the other way round"] if turned else []

@@ -59,14 +59,15 @@ def distances(
     mode: Mode,
     seed: int,
     permutations: int = PERMUTATIONS,
+    within_strata: bool = True,
 ) -> pd.DataFrame:
     """Return a row per pair of groups, as listed, and quantity: Wasserstein-1, KS, and their p-values.
 
-    What is permuted is in `stats.distances.distances`: units within strata. A unit with prompts in several
-    strata counts in that of most of its prompts (the first by name of several such). Descriptive: p-values
-    are not corrected for the number of pairs. `note` says why a cell is empty.
+    What is permuted is in `stats.distances.distances`: units, within strata where these are wanted. A unit
+    with prompts in several strata counts in that of most of its prompts (the first by name of several such).
+    Descriptive: p-values are not corrected for the number of pairs. `note` says why a cell is empty.
     """
-    units = _units(unit_histograms, grouping, groups)
+    units = _units(unit_histograms, grouping, groups, within_strata=within_strata)
     rows = []
     for a, b in combinations(groups, 2):
         rows += _pair(a, b, units[a.name], units[b.name], seed, permutations)
@@ -126,12 +127,14 @@ def _bins(group: Group, units: UnitHistograms) -> list[Row]:
     return rows
 
 
-def _units(frame: pd.DataFrame, grouping: str, groups: Sequence[Group]) -> dict[str, UnitHistograms]:
+def _units(
+    frame: pd.DataFrame, grouping: str, groups: Sequence[Group], *, within_strata: bool = True
+) -> dict[str, UnitHistograms]:
     """Return the units of each group with a judged token, sorted by name."""
     keys = [group_key(grouping, group.name) for group in groups]
     frame = frame[(frame["verdict"] != "discarded") & frame["group"].isin(keys)]
     strata = sorted({row.stratum or "" for group in groups for row in group.rows.values()})
-    number = {stratum: at for at, stratum in enumerate(strata)}
+    number = {stratum: at if within_strata else 0 for at, stratum in enumerate(strata)}
     return {
         group.name: _histograms(frame[frame["group"] == key], _strata_of(group, grouping), number)
         for group, key in zip(groups, keys, strict=True)

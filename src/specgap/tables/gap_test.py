@@ -21,6 +21,7 @@ from specgap.tables.membership import Group
 
 COLUMNS = (
     "n_groups",
+    "n_groups_compared",
     "n_units",
     "n_strata",
     "n_pairs",
@@ -28,6 +29,7 @@ COLUMNS = (
     "permutations",
     "df",
     "p_omnibus",
+    "least_p",
     "group_a",
     "group_b",
     "gap_pp",
@@ -74,8 +76,9 @@ class Comparison:
 
     @property
     def units(self) -> Floats:
-        """Number of units of each group that has any."""
-        n = self.entries.layout.units_per_group
+        """Number of units with judged tokens of each group that has any."""
+        layout = self.entries.layout
+        n = layout.kept(judged_sums(self.entries).counted).units_per_group
         return n[n > 0].astype(np.float64)
 
     @property
@@ -84,7 +87,16 @@ class Comparison:
         said = [PROMPTS_AS_UNITS] if self.unit == "prompt" else []
         pilot = self.groups[0].pilot if self.groups else None
         said += [f"pilot of {pilot} prompts per group"] if pilot is not None else []
+        said += [f"compared with none: {', '.join(self.not_compared)}"] if self.not_compared else []
         return [*said, *self.entries.notes, *([self.reason] if self.reason else [])]
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """Groups that share no stratum with another, or have nothing judged, where others are compared."""
+        if self.gaps is None:
+            return ()
+        compared = {self.gaps.groups[k] for k in self.gaps.pairs[self.gaps.comparable].ravel()}
+        return tuple(group.name for group in self.groups if group.name not in compared)
 
     @property
     def spread(self) -> Spread | None:
@@ -111,6 +123,10 @@ class Comparison:
             p_adjusted=float(found.p_adjusted[at]),
             least_units=least,
             p=found.p,
+            least_p=found.least_p,
+            within_strata=len(found.variances) > 1,
+            one_unit=tuple(found.groups[k] for k in (a, b) if found.n_rows[k] == 1),
+            not_compared=self.not_compared,
             n_pairs=int(found.comparable.sum()),
             n_different=int((found.p_adjusted[found.comparable] < ALPHA).sum()),
             detectable=_points(self.spread.detectable(median)),
@@ -162,7 +178,6 @@ def gap_test(test: Comparison) -> pd.DataFrame:
     row: Row = {
         "n_groups": len(test.groups),
         "n_units": int(test.units.sum()),
-        "n_strata": len(test.entries.layout.strata),
         "small_gap_pp": test.small_gap,
         "verdict": verdict(finding),
         "unit": test.unit,
@@ -214,11 +229,14 @@ def power_table(test: Comparison) -> pd.DataFrame:
 
 def _numbers(found: Gaps, finding: Finding) -> Row:
     return {
+        "n_groups_compared": len(found.groups),
+        "n_strata": len(found.variances),
         "n_pairs": finding.n_pairs,
         "n_different": finding.n_different,
         "permutations": found.permutations,
         "df": found.freedom,
         "p_omnibus": found.p,
+        "least_p": found.least_p,
         "group_a": finding.group_a,
         "group_b": finding.group_b,
         "gap_pp": finding.gap,

@@ -1,5 +1,6 @@
 """The prompts of a grouping as `specgap.stats` wants them: arrays with an entry per group and prompt."""
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ def entries(groups: Sequence[Group], counts: Mapping[int, Counts]) -> Entries:
     strata, stratum = _numbered(row.stratum or "" for _, row in rows)
     group = np.array([k for k, _ in rows], dtype=np.int64)
     units, unit = _numbered((k, row.term if row.term is not None else row.prompt) for k, row in rows)
-    notes = []
+    notes = _unit_notes([key for _, key in units]) if has_terms else []
     if len(strata) > 1 and not _shared(group, stratum):
         strata, stratum = [""], np.zeros_like(stratum)
         notes.append(SAME_AS_STRATA)
@@ -63,6 +64,14 @@ def entries(groups: Sequence[Group], counts: Mapping[int, Counts]) -> Entries:
 def judged_sums(found: Entries) -> Sums:
     """Return accepted and judged tokens, whose ratio is the acceptance rate."""
     return found.sums(lambda n: n.accepted, lambda n: n.judged)
+
+
+def _unit_notes(keys: Sequence[str | int]) -> list[str]:
+    """Say which units are not like the others: prompts without a term, and terms of several groups."""
+    without = sum(isinstance(key, int) for key in keys)
+    shared = sum(n > 1 for n in Counter(keys).values())
+    notes = [f"prompts without a term are units of their own: {without}"] if without else []
+    return notes + ([f"terms in several groups are units in each: {shared}"] if shared else [])
 
 
 def _shared(group: Ints, stratum: Ints) -> bool:

@@ -19,16 +19,18 @@ def power_report(folder: Path, gaps: Sequence[float], grouping: str = "") -> Ite
     row = read_table(path).iloc[0]
     if pd.isna(row["unit_sd_pp"]):
         raise TableError(f"{path} holds no test ({row['note']}); wanted one with a spread between units")
-    spread = Spread((row["unit_sd_pp"] / 100) ** 2, int(row["n_groups"]), int(row["n_strata"]))
+    spread = Spread((row["unit_sd_pp"] / 100) ** 2, int(row["n_groups_compared"]), int(row["n_strata"]))
     units = "terms" if row["unit"] == "term" else "prompts"
+    size = f"{row['median_units']:g}"
+    layout = f"{row['n_groups_compared']:.0f} groups, {row['n_units']} {units}, median {size} per group"
     yield (
-        f"{row['n_groups']} groups, {row['n_units']} {units}, median {row['median_units']:g} per group; "
-        f"rates of {units} within a group have a standard deviation of {row['unit_sd_pp']:.2f} points."
+        f"{layout}; rates of {units} within a group have a standard deviation of "
+        f"{row['unit_sd_pp']:.2f} points."
     )
     yield (
-        f"Found with 80 % power between groups of {row['median_units']:g}: {row['detectable_pp']:.1f} points."
+        f"Found with 80 % power between groups of {size}: {row['detectable_pp']:.1f} points."
         if pd.notna(row["detectable_pp"])
-        else f"What groups of {row['median_units']:g} would have shown cannot be told."
+        else f"What groups of {size} would have shown cannot be told."
     )
     for gap in gaps:
         needed = spread.needed(gap / 100)

@@ -25,7 +25,7 @@ from specgap.tables.from_state import (
 )
 from specgap.tables.gap_test import compare, gap_null, gap_test, power_table
 from specgap.tables.intervals import intervals
-from specgap.tables.layout import entries
+from specgap.tables.layout import SAME_AS_STRATA, entries
 from specgap.tables.membership import Group, groups_in
 from specgap.tables.mixed import mixed_model
 from specgap.tables.names import has_table
@@ -96,6 +96,7 @@ def _frames(
             mode=mode,
             seed=study.seed,
             permutations=study.statistics.permutations,
+            within_strata=SAME_AS_STRATA not in found.notes,
         ),
         "distributions": distributions(units, grouping, groups, mode=mode),
         "adjusted_differences": adjusted_differences(groups, found, study.measures, mode=mode),
