@@ -18,7 +18,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
-SIMULATIONS := $(wildcard tests/statistics/test_*_worlds.py) tests/statistics/test_distances_null.py
+SIMULATIONS := $(wildcard tests/statistics/test_*_worlds.py)
 # Tests with a target of their own; pyproject.toml leaves them out of a plain `pytest`.
 APART := conda or faults or cluster
 

@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import ks_2samp
 
 from specgap.stats.distances import Floats, UnitHistograms, distances
+from tests.support.measured import WORLDS, Measured
 
-R = 400
-#: Three standard errors of a share of .05 in 400 studies.
-BAND = (0.02, 0.08)
+#: Three standard errors of a share of .05 in 400 studies, and what a wrong unit rejects at least.
+BAND, GUARD = (0.02, 0.08), (0.25, 1.0)
 N_UNITS = 20
 EDGES = np.linspace(0, 1, 65)[None, :]
 
@@ -25,10 +25,9 @@ def histograms(tokens: Floats, stratum: np.ndarray) -> UnitHistograms:
     return UnitHistograms(counts.astype(float), stratum.astype(np.int64))
 
 
-def rejected(p_values: list[float], name: str, band: str) -> float:
+def hold(simulation: str, test: str, p_values: list[float], band: tuple[float, float], guard: bool) -> None:
     share = float(np.mean(np.array(p_values) <= 0.05))
-    print(f"{name:50} rejects {share:.3f}, band {band}")
-    return share
+    Measured(simulation, f"rejected, {test}", share, *band, WORLDS, guard=guard).hold()
 
 
 def p_values(studies: list[tuple[UnitHistograms, UnitHistograms]]) -> tuple[list[float], list[float]]:
@@ -44,12 +43,13 @@ def p_values(studies: list[tuple[UnitHistograms, UnitHistograms]]) -> tuple[list
 
 def test_permuted_units_reject_as_often_as_promised_and_tokens_far_more_often() -> None:
     rng, one = np.random.default_rng(812), np.zeros(N_UNITS, dtype=int)
-    drawn = [[probabilities(rng, one, 0.0) for _ in range(2)] for _ in range(R)]
+    drawn = [[probabilities(rng, one, 0.0) for _ in range(2)] for _ in range(WORLDS)]
     wasserstein, ks = p_values([(histograms(a, one), histograms(b, one)) for a, b in drawn])
-    assert BAND[0] <= rejected(wasserstein, "Wasserstein-1, units permuted", "[.02, .08]") <= BAND[1]
-    assert BAND[0] <= rejected(ks, "Kolmogorov–Smirnov, units permuted", "[.02, .08]") <= BAND[1]
+    name = "distributions alike, tokens cluster in units"
+    hold(name, "Wasserstein-1, units permuted", wasserstein, BAND, guard=False)
+    hold(name, "Kolmogorov–Smirnov, units permuted", ks, BAND, guard=False)
     naive = [ks_2samp(a.ravel(), b.ravel(), method="asymp").pvalue for a, b in drawn]
-    assert rejected(naive, "Kolmogorov–Smirnov, tokens (guard)", "> .25") > 0.25
+    hold(name, "Kolmogorov–Smirnov, tokens", naive, GUARD, guard=True)
 
 
 @pytest.mark.parametrize("use_strata", [True, False])
@@ -57,24 +57,24 @@ def test_a_shift_of_one_stratum_is_no_difference_between_groups(use_strata: bool
     rng = np.random.default_rng(813)
     strata = [np.arange(N_UNITS) < n for n in (4, 14)]
     studies = []
-    for _ in range(R):
+    for _ in range(WORLDS):
         drawn = [probabilities(rng, stratum, 0.6) for stratum in strata]
         known = strata if use_strata else [np.zeros(N_UNITS)] * 2
         a, b = (histograms(tokens, stratum) for tokens, stratum in zip(drawn, known, strict=True))
         studies.append((a, b))
-    name = "permuted within strata" if use_strata else "permuted over strata (guard)"
+    how = "permuted within strata" if use_strata else "strata ignored"
+    band = BAND if use_strata else GUARD
     for kind, found in zip(("Wasserstein-1", "Kolmogorov–Smirnov"), p_values(studies), strict=True):
-        share = rejected(found, f"{kind}, {name}", "[.02, .08]" if use_strata else "> .25")
-        assert BAND[0] <= share <= BAND[1] if use_strata else share > 0.25
+        hold("distributions of one stratum shifted", f"{kind}, {how}", found, band, guard=not use_strata)
 
 
 def test_a_true_shift_is_found() -> None:
     rng, one = np.random.default_rng(814), np.zeros(N_UNITS, dtype=int)
     shifted = (
-        [probabilities(rng, one, 0.0) for _ in range(R)],
-        [probabilities(rng, one + 1, 0.3) for _ in range(R)],
+        [probabilities(rng, one, 0.0) for _ in range(WORLDS)],
+        [probabilities(rng, one + 1, 0.3) for _ in range(WORLDS)],
     )
     wasserstein, _ = p_values(
         [(histograms(a, one), histograms(b, one)) for a, b in zip(*shifted, strict=True)]
     )
-    assert rejected(wasserstein, "Wasserstein-1, one unit SD apart", "> .7") > 0.7
+    hold("distributions one unit SD apart", "Wasserstein-1", wasserstein, (0.7, 1.0), guard=False)
