@@ -75,7 +75,7 @@ def _write(axes: Axes, study: Study) -> None:
     ]
     for place, (head, line) in enumerate(lines):
         y = 1 - (place + 0.5) / 7
-        for x, words, colour in ((-0.42, head, MUTED), (-0.18, line, INK)):
+        for x, words, colour in ((-0.4, head, MUTED), (-0.18, line, INK)):
             text = axes.text(x, y, words, transform=axes.transAxes, va="center", fontsize=6.4, color=colour)
             text.set_in_layout(False)
 
