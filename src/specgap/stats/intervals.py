@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import t
 
 from specgap.stats.layout import Floats, Ints, Layout, Sums, sums_by
-from specgap.stats.ratio import LEVEL, clopper_pearson
+from specgap.stats.ratio import has_spread, log_bounds, proportion_bounds
 
 Scale = Literal["logit", "log"]
 #: Groups with fewer units borrow their spread.
@@ -125,16 +123,10 @@ class _Point:
         if self.scale == "log":
             if not (se > 0 and self.value > 0):
                 return None, [NOTHING_LEFT]
-            factor = float(np.exp(_quantile(freedom) * se / self.value))
-            return Interval(self.value / factor, self.value * factor, se), ()
-        if se <= 1e-12 or self.value in (0.0, 1.0):
-            return Interval(*clopper_pearson(self.value, self.whole / worth), 0.0), [NO_SPREAD]
-        middle, half = logit(self.value), _quantile(freedom) * se / (self.value * (1 - self.value))
-        return Interval(float(expit(middle - half)), float(expit(middle + half)), se), ()
-
-
-def _quantile(freedom: int) -> float:
-    return float(t.ppf((1 + LEVEL) / 2, freedom))
+            return Interval(*log_bounds(self.value, se, freedom), se), ()
+        spread = has_spread(self.value, se)
+        bounds = proportion_bounds(self.value, se, freedom, self.whole / worth)
+        return Interval(*bounds, se if spread else 0.0), () if spread else [NO_SPREAD]
 
 
 def _divided(part: Floats, whole: Floats) -> Floats:

@@ -15,6 +15,8 @@ from scipy.stats import beta, t
 
 Floats = NDArray[np.float64]
 LEVEL = 0.95
+#: A standard error below this is one of rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -66,26 +68,39 @@ def logit_interval(rate: Ratio, *, effect: float = 1.0) -> tuple[float, float] |
 
     Where the spread is 0 it is Clopper–Pearson's with ΣQ / `effect` tokens (Korn & Graubard 1998).
     """
-    value, se = rate.value, rate.se
-    if value is None or se is None:
+    if rate.value is None or rate.se is None:
         return None
-    if not se or value in (0, 1):
-        return clopper_pearson(value, rate.whole / effect)
-    half = _quantile(len(rate.shares)) * se / (value * (1 - value))
-    return float(expit(logit(value) - half)), float(expit(logit(value) + half))
+    return proportion_bounds(rate.value, rate.se, len(rate.shares) - 1, rate.whole / effect)
 
 
 def log_interval(ratio: Ratio) -> tuple[float, float] | None:
     """Return the 95 % interval of a positive ratio: on the logarithm with t of G − 1."""
-    value, se = ratio.value, ratio.se
-    if not value or se is None:
+    if not ratio.value or ratio.se is None:
         return None
-    half = _quantile(len(ratio.shares)) * se / value
+    return log_bounds(ratio.value, ratio.se, len(ratio.shares) - 1)
+
+
+def proportion_bounds(value: float, se: float, freedom: int, n: float) -> tuple[float, float]:
+    """Return the 95 % interval of a proportion on the logit; of n tokens by themselves without a spread."""
+    if not has_spread(value, se):
+        return clopper_pearson(value, n)
+    middle, half = logit(value), _quantile(freedom) * se / (value * (1 - value))
+    return float(expit(middle - half)), float(expit(middle + half))
+
+
+def log_bounds(value: float, se: float, freedom: int) -> tuple[float, float]:
+    """Return the 95 % interval of a positive number on the logarithm."""
+    half = _quantile(freedom) * se / value
     return float(value * np.exp(-half)), float(value * np.exp(half))
 
 
-def _quantile(n: int) -> float:
-    return float(t.ppf((1 + LEVEL) / 2, n - 1))
+def has_spread(value: float, se: float) -> bool:
+    """Return whether a proportion's error says anything: none of 0 or 1 does, nor one that is rounding."""
+    return se > _ROUNDING and 0 < value < 1
+
+
+def _quantile(freedom: int) -> float:
+    return float(t.ppf((1 + LEVEL) / 2, freedom))
 
 
 def clopper_pearson(value: float, n: float) -> tuple[float, float]:
