@@ -29,13 +29,14 @@ MOST_SECONDS = 120
 #: What the steps import, so that no child has to; torch starts no thread before a child computes.
 _IMPORTED = (
     "specgap.aggregate",
-    "specgap.figures.acceptance",
+    "specgap.figures.forest",
     "specgap.figures.cells",
     "specgap.figures.difference",
     "specgap.figures.orders",
     "specgap.figures.sweep",
     "specgap.report.study",
     "specgap.replay",
+    "specgap.tables.write_inference",
     "specgap.tables.write_settings",
     "specgap.trace.collect",
     "specgap.trace.collect_paths",
