@@ -36,7 +36,6 @@ _IMPORTED = (
     "specgap.figures.sweep",
     "specgap.report.study",
     "specgap.replay",
-    "specgap.tables.write_inference",
     "specgap.tables.write_settings",
     "specgap.trace.collect",
     "specgap.trace.collect_paths",

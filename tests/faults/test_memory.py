@@ -23,8 +23,9 @@ MIB = 1 << 20
 NATIVE = (-signal.SIGABRT, -signal.SIGSEGV, 127)
 
 
-#: In bytes. Below 8 MiB no thread has a stack, which is one ending; then small steps, each another one.
-LIMITS = [MIB, 4 * MIB, *range(8 * MIB, 64 * MIB, MIB // 4)]
+#: In bytes. Below 8 MiB no thread has a stack; then small steps, some of which end, the more the less memory the
+#: forked process has at hand.
+LIMITS = [MIB, 2 * MIB, 4 * MIB, 6 * MIB, *range(8 * MIB, 64 * MIB, MIB // 4)]
 
 
 def is_close(study: Study, undisturbed: Study, name: str) -> bool:
