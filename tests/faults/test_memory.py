@@ -23,7 +23,7 @@ MIB = 1 << 20
 NATIVE = (-signal.SIGABRT, -signal.SIGSEGV, 127)
 
 
-#: In bytes. Below 8 MiB no thread has a stack; then small steps, some of which end, the more the less memory the
+#: In bytes. Below 8 MiB no thread has a stack; then small steps, of which more end a step the less memory the
 #: forked process has at hand.
 LIMITS = [MIB, 2 * MIB, 4 * MIB, 6 * MIB, *range(8 * MIB, 64 * MIB, MIB // 4)]
 
