@@ -12,7 +12,7 @@ from specgap.figures.known_truth import draw_known_truth
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     found = studies()
-    list(write_tables(folder, found))
+    write_tables(folder, found)
     draw_known_truth(found, folder / "known_truth.png", folder / "known_truth.pdf")
     print("\n".join(in_words(found)))
 

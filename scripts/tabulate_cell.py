@@ -9,6 +9,7 @@ from specgap.config import load
 from specgap.errors import one_sentence
 from specgap.prompts import limited, read_prompts
 from specgap.tables.cost import cost_ratio
+from specgap.tables.from_state import cell_counts
 from specgap.tables.measures import read_measures
 from specgap.tables.write import write_cell_tables
 from specgap.tables.write_inference import Compared, write_inference_tables
@@ -26,18 +27,18 @@ def main(
     folder: Path,
 ) -> None:
     study = load(config)
-    counted, mode = load_state(state), study.decodings[decoding].mode
+    counts, mode = cell_counts(load_state(state)), study.decodings[decoding].mode
     known = limited(read_prompts(prompts), study.setting(setting).limit)
     write_cell_tables(
         folder,
-        state=counted,
+        counts=counts,
         prompts=known,
         mode=mode,
         ratio=study.over_confident_ratio,
         cost_ratio=cost_ratio(study, read_done(done).facts),
     )
     shared = Compared(known, study.statistics, study.seed, read_measures(measures))
-    write_inference_tables(folder, state=counted, study=shared, mode=mode)
+    write_inference_tables(folder, counts=counts, study=shared, mode=mode)
 
 
 if __name__ == "__main__":

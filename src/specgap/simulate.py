@@ -8,11 +8,12 @@ models.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import expit
 
 import rust_agg
 from specgap import schema
@@ -59,6 +60,10 @@ class World:
     lower: tuple[tuple[str, float], ...] = ()
     max_new_tokens: int = 24
 
+    def lowered(self, group: str, points: float) -> "World":
+        """Return the same law with one group truly lower by so many percentage points."""
+        return replace(self, lower=((group, points / 100),))
+
     @cached_property
     def prompts(self) -> PromptSet:
         """Every term of every group in every template."""
@@ -92,7 +97,7 @@ class World:
         term = np.repeat(rng.normal(0, self.term_sd, n_terms), self.templates)
         template = np.tile(self._template_effects(seed), n_terms)
         prompt = rng.normal(0, self.prompt_sd, n_terms * self.templates)
-        rate = 1 / (1 + np.exp(-(self.base + term + template + prompt)))
+        rate = expit(self.base + term + template + prompt)
         lower = dict(self.lower)
         taken = [lower.get(group, 0.0) for group, n in self.terms for _ in range(n * self.templates)]
         return np.asarray(np.clip(rate - np.array(taken), 0.01, 0.99))
@@ -105,7 +110,7 @@ class World:
         x, weight = np.polynomial.hermite_e.hermegauss(61)
         sd = np.sqrt(self.term_sd**2 + self.prompt_sd**2)
         level = self.base + self._template_effects(seed)[:, None] + sd * x
-        common = float((weight / (1 + np.exp(-level))).sum() / weight.sum() / self.templates)
+        common = float((weight * expit(level)).sum() / weight.sum() / self.templates)
         lower = dict(self.lower)
         return {group: common - lower.get(group, 0.0) for group, _ in self.terms}
 
@@ -169,8 +174,3 @@ class World:
     @cached_property
     def _aggregate_groups(self) -> rust_agg.Groups:
         return groups_of(self.prompts)
-
-
-def planted(group: str, points: float, **law: float) -> World:
-    """Return a world in which one group is truly lower by so many percentage points."""
-    return World(lower=((group, points / 100),), **law)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from specgap.config import OVERALL, Bins
 from specgap.prompts import PromptSet
 from specgap.tables.acceptance import COLUMNS
 from specgap.tables.csv import read_table, write_table
+from specgap.tables.from_state import cell_counts
 from specgap.tables.names import cell_table_names, surer_table_names
 from specgap.tables.write import write_cell_tables, write_surer_tables
 from tests.support.records import Record, Trace, prompt_set, row, trace, write_shards
@@ -72,7 +73,7 @@ def tables(study: tuple[PromptSet, list[Trace]], folder: Path, ratio: float = 2.
     state = aggregate(traces, rounds, prompts, Bins(), ratio, threads=1)
     written = write_cell_tables(
         folder / "tables",
-        state=state,
+        counts=cell_counts(state),
         prompts=prompts,
         mode="sampled",
         ratio=ratio,

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from specgap.stats.intervals import rates
 from specgap.stats.layout import Layout, Sums
-from tests.support.group_worlds import World, expit
+from tests.support.group_worlds import World
 from tests.support.measured import WORLDS, Measured, share
 
 

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
+from specgap.simulate import HONEST_LIKE
 from specgap.stats.layout import Floats, Layout, Sums
 
 #: HONEST's identity terms by group: 99, of which two groups have one; and those in the singular and plural.
-HONEST_TERMS = (26, 26, 6, 18, 5, 1, 11, 1, 2, 3)
+HONEST_TERMS = tuple(HONEST_LIKE.values())
 HONEST_SINGULARS = (14, 14, 6, 18, 5, 1, 11, 1, 2, 3)
 HONEST_PLURALS = (12, 12, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -74,7 +76,3 @@ class World:
             for effect in self.effects
         ]
         return np.array(rates)
-
-
-def expit(x: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-x)))

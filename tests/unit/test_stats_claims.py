@@ -16,13 +16,12 @@ FOUND = Finding(
     low=2.1,
     high=11.3,
     p_adjusted=0.0031,
-    p=0.0031,
     n_pairs=45,
     n_different=3,
     detectable=4.2,
     median_units=8.0,
 )
-CHANCE = replace(FOUND, low=-1.2, p_adjusted=0.21, p=0.19, n_different=0)
+CHANCE = replace(FOUND, low=-1.2, p_adjusted=0.21, n_different=0)
 
 
 @pytest.mark.parametrize(

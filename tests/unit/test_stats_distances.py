@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
 from specgap.stats import distances as module
+from specgap.stats import draws
 from specgap.stats.distances import UnitHistograms, distances, distribution, quantiles
 
 EDGES = np.array([np.linspace(0, 1, 9), np.linspace(-1, 1, 9)])
@@ -112,7 +113,7 @@ def test_twice_the_tokens_at_the_same_rates_change_nothing() -> None:
 
 
 def test_another_size_of_chunk_keeps_labels_of_every_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_AT_ONCE", 64)
+    monkeypatch.setattr(draws, "AT_ONCE", 64)
     a, b = units(6, 1, strata=3), units(9, 2, strata=3)
     pool = module._Pool.of(a, b)
     labels = np.concatenate(list(module._permuted(pool, 1, 100)))

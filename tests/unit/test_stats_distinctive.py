@@ -113,7 +113,7 @@ def test_the_order_of_units_changes_no_number(seed: int, order: list[int]) -> No
 def test_another_size_of_chunk_gives_an_interval_too(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix, inside, tokens = study(1, n_units=6, n_tokens=80), first_half(6), np.array([0, 5])
     whole = log_odds_interval(tokens_of(matrix), inside, tokens, seed=1)
-    monkeypatch.setattr(module, "_AT_ONCE", 7)
+    monkeypatch.setattr(module, "AT_ONCE", 7)
     assert np.array_equal(whole, log_odds_interval(tokens_of(matrix), inside, tokens, seed=1))  # type: ignore[arg-type]
 
 

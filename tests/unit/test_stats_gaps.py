@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import studentized_range
 
-from specgap.stats.gaps import Gaps, NotEstimableError, exceeding, gaps
+from specgap.stats.design import NotEstimableError
+from specgap.stats.gaps import Gaps, exceeding, gaps
 from specgap.stats.layout import Floats, Layout, Sums
 from tests.support.group_worlds import HONEST_PLURALS, HONEST_SINGULARS, World
 

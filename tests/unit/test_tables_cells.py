@@ -20,6 +20,7 @@ from specgap.schema import PATHS, TAILS, VOCABULARY
 from specgap.settings import Setting
 from specgap.tables.calibration import CalibrationBin, binomial_band, calibration
 from specgap.tables.csv import read_table
+from specgap.tables.from_state import cell_counts
 from specgap.tables.names import (
     cell_table_names,
     prompts_table_names,
@@ -51,7 +52,7 @@ def cell(folder: Path, whole: Trace, *, with_records: bool = True) -> dict[str, 
     state, traces, rounds = state_of(folder, whole)
     written = write_cell_tables(
         folder / "tables",
-        state=state,
+        counts=cell_counts(state),
         prompts=PROMPTS,
         mode="sampled",
         ratio=2.0,

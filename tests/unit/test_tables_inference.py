@@ -9,10 +9,11 @@ import pytest
 
 from specgap.blocks import Statistics
 from specgap.prompts import PromptSet
-from specgap.simulate import GROUPING, World, planted
+from specgap.simulate import GROUPING, World
 from specgap.tables.counts import Counts
 from specgap.tables.csv import read_table
 from specgap.tables.differences import group_differences
+from specgap.tables.from_state import cell_counts
 from specgap.tables.gap_test import PROMPTS_AS_UNITS, Comparison, compare, gap_null, gap_test, power_table
 from specgap.tables.intervals import QUANTITIES, intervals
 from specgap.tables.layout import SAME_AS_STRATA, entries
@@ -70,7 +71,9 @@ def varied(prompts: PromptSet) -> dict[int, Counts]:
 
 def test_every_table_of_a_study_is_written_under_its_name(tmp_path: Path) -> None:
     shared = Compared(SMALL.prompts, STATISTICS, 1, {})
-    written = write_inference_tables(tmp_path, state=SMALL.state(1), study=shared, mode="sampled")
+    written = write_inference_tables(
+        tmp_path, counts=cell_counts(SMALL.state(1)), study=shared, mode="sampled"
+    )
     assert [path.name for path in written] == inference_table_names([GROUPING])
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
     for path in written:
@@ -81,13 +84,15 @@ def test_every_table_of_a_study_is_written_under_its_name(tmp_path: Path) -> Non
 def test_the_same_study_gives_the_same_bytes(tmp_path: Path) -> None:
     shared = Compared(SMALL.prompts, STATISTICS, 1, {})
     for name in "ab":
-        write_inference_tables(tmp_path / name, state=SMALL.state(1), study=shared, mode="sampled")
+        write_inference_tables(
+            tmp_path / name, counts=cell_counts(SMALL.state(1)), study=shared, mode="sampled"
+        )
     for file in (tmp_path / "a").iterdir():
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
 def test_a_planted_difference_is_claimed_with_its_interval_on_the_right_side() -> None:
-    world = planted("b", 30.0, terms=(("a", 6), ("b", 6), ("c", 6)))
+    world = World(terms=(("a", 6), ("b", 6), ("c", 6))).lowered("b", 30.0)
     test = comparison(world.prompts, world.counts(2))
     [found] = gap_test(test).to_dict("records")
     assert (found["verdict"], found["group_b"]) == ("significant", "b")
@@ -100,7 +105,7 @@ def test_a_planted_difference_is_claimed_with_its_interval_on_the_right_side() -
 
 
 def test_contrasts_are_oriented_as_the_rates_of_their_row() -> None:
-    world = planted("b", 30.0, terms=(("a", 6), ("b", 6), ("c", 6)))
+    world = World(terms=(("a", 6), ("b", 6), ("c", 6))).lowered("b", 30.0)
     counts = world.counts(2)
     test = comparison(world.prompts, counts)
     totals = [sum((counts[p] for p in group.prompts), Counts()) for group in test.groups]
@@ -181,7 +186,7 @@ def test_the_null_is_all_permuted_worlds_and_power_marks_the_study(tmp_path: Pat
     assert power.loc[power["now"].astype(bool), "n_terms"].tolist() == [3]
     assert power["power_80_pp"].dropna().is_monotonic_decreasing
     shared = Compared(SMALL.prompts, STATISTICS, 1, {})
-    write_inference_tables(tmp_path, state=SMALL.state(4), study=shared, mode="sampled")
+    write_inference_tables(tmp_path, counts=cell_counts(SMALL.state(4)), study=shared, mode="sampled")
     said = list(power_report(tmp_path, [3.0]))
     assert "3 groups, 8 terms, median 3 per group" in said[0]
     assert said[-1].startswith("A gap of 3 points needs ")

@@ -179,3 +179,6 @@ def fixed(value):
 def sources(*patterns):
     """Return source files as inputs, so that an edit of the code that computes a result computes it anew."""
     return sorted(os.path.relpath(file) for pattern in patterns for file in HOME.glob(pattern))
+
+
+TABLE_CODE = sources("src/specgap/tables/*.py", "src/specgap/stats/*.py")

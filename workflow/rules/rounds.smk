@@ -8,7 +8,7 @@ rule tabulate_surer_tokens:
         state="<results>/aggregates/{pair}/{decoding}/{setting}/state.rust_agg",
         done=done_files,
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
+        code=TABLE_CODE,
     output:
         [
             f"<results>/tables/{{pair}}/{{decoding}}/{{setting}}/{name}"
@@ -43,7 +43,7 @@ rule tabulate_schedule_state:
         prompts="<results>/study/prompts.parquet",
         done=lambda wildcards: done_files(state_cell(wildcards)),
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
+        code=TABLE_CODE,
     output:
         "<results>/tables/{pair}/{decoding}/all/schedule_state.csv",
     log:
@@ -71,12 +71,7 @@ rule tabulate_order_effect:
         paths=lambda wildcards: all_done("paths", wildcards),
         tails=lambda wildcards: all_done("tails", wildcards),
         rust_agg="<build>/rust_agg",
-        code=sources(
-            "src/specgap/replay.py",
-            "src/specgap/schedules.py",
-            "src/specgap/tables/*.py",
-            "src/specgap/stats/*.py",
-        ),
+        code=TABLE_CODE + sources("src/specgap/replay.py", "src/specgap/schedules.py"),
     output:
         "<results>/tables/{pair}/{decoding}/all/order_effect.csv",
     log:
@@ -106,7 +101,7 @@ rule tabulate_speed_up:
         prompts="<results>/study/prompts.parquet",
         times=timed_files,
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
+        code=TABLE_CODE,
     output:
         [
             f"<results>/tables/{{pair}}/{{decoding}}/all/{name}"

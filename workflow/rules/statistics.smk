@@ -12,7 +12,7 @@ rule tabulate_cell:
         done=lambda wildcards: done_files(cell_of(wildcards))[:1],
         measures="<results>/prompts/{pair}.parquet",
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
+        code=TABLE_CODE,
     output:
         [
             f"<results>/tables/{{pair}}/{{decoding}}/{{setting}}/{name}"

@@ -10,7 +10,7 @@ for number, names, decodings in alike(swept_names):
             done=facts_file,
             states=[f"<results>/aggregates/{{pair}}/{{decoding}}/{name}/state.rust_agg" for name in names],
             rust_agg="<build>/rust_agg",
-            code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
+            code=TABLE_CODE,
         output:
             [
                 f"<results>/tables/{{pair}}/{{decoding}}/{name}/{table}"
@@ -44,7 +44,7 @@ rule tabulate_settings:
         done=facts_file,
         states=lambda wildcards: states_of(wildcards, STUDY.settings_of(wildcards.decoding)),
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
+        code=TABLE_CODE,
     output:
         [f"<results>/tables/{{pair}}/{{decoding}}/all/{name}" for name in table_names.settings_table_names()],
     log:
@@ -74,7 +74,7 @@ rule tabulate_cross_check:
         prompts="<results>/study/prompts.parquet",
         states=lambda wildcards: states_of(wildcards, itertools.chain(*cross_checks(wildcards))),
         rust_agg="<build>/rust_agg",
-        code=sources("src/specgap/tables/*.py", "src/specgap/stats/*.py"),
+        code=TABLE_CODE,
     output:
         [f"<results>/tables/{{pair}}/{{decoding}}/all/{name}" for name in table_names.files_of("cross_check")],
     log:

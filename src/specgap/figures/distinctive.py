@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from specgap.figures.frame import legend, new_figure, nothing
+from specgap.figures.frame import finish_panels, legend, new_figure, nothing
 from specgap.figures.groups import groups_of, names_by_group
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, INK, MUTED
@@ -48,12 +48,7 @@ def draw_distinctive_tokens(tables: Tables, request: Request) -> Figure:
         axes.set_title(names[group], fontsize=6.5)
         if chosen[group].empty:
             nothing(axes, _why_empty(tokens[tokens["group"] == group], judged))
-    for axes in panels[len(groups) :]:
-        axes.set_visible(False)
-    for column in range(columns):
-        lowest = panels[max(place for place in range(len(groups)) if place % columns == column)]
-        lowest.tick_params(labelbottom=True)
-        lowest.set_xlabel("log-odds against the rest")
+    finish_panels(panels, len(groups), columns, "log-odds against the rest")
     handles = [
         Line2D(
             [], [], marker=m, color=c, markerfacecolor=c if full else "white", markersize=3.2, linewidth=0.9

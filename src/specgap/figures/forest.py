@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from specgap.figures.beside import write_beside
 from specgap.figures.frame import legend, new_figure, nothing, padded
-from specgap.figures.groups import names_by_group
+from specgap.figures.groups import names_by_group, units_of
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, INK, MUTED
 from specgap.figures.two_intervals import (
@@ -18,7 +18,6 @@ from specgap.figures.two_intervals import (
     interval_notes,
     interval_rows,
     range_text,
-    units_of,
 )
 
 _COLOUR, _MEAN = COLOURS[4], COLOURS[1]

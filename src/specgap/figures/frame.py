@@ -174,6 +174,19 @@ def log_axis(axes: Axes, low: float, high: float, *, which: str = "y", step: int
     axis.set_minor_locator(NullLocator())
 
 
+def finish_panels(panels: NDArray[Any], n: int, columns: int, label: str) -> None:
+    """Hide what is left of a grid of `columns` behind its n panels, and label the lowest of each column.
+
+    A label of the whole figure would stand on the notes below it.
+    """
+    for axes in panels[n:]:
+        axes.set_visible(False)
+    for column in range(columns):
+        lowest = panels[max(place for place in range(n) if place % columns == column)]
+        lowest.tick_params(labelbottom=True)
+        lowest.set_xlabel(label)
+
+
 def nothing(axes: Axes, text: str, *, height: float = 0.5) -> None:
     """Say in an empty panel why it is empty, at a share of its height."""
     axes.text(0.5, height, text, transform=axes.transAxes, ha="center", va="center", color=MUTED)

@@ -31,6 +31,11 @@ def marked_names(acceptance: pd.DataFrame, *, longest: int = NAME_LENGTH) -> lis
     return [name + mark for name, mark in zip(names, marks, strict=True)]
 
 
+def units_of(acceptance: pd.DataFrame) -> str:
+    """Return what the units are called: terms, or prompts where no group has a term."""
+    return "prompts" if acceptance["n_terms"].isna().all() else "terms"
+
+
 def names_by_group(acceptance: pd.DataFrame, *, longest: int = NAME_LENGTH) -> dict[str, str]:
     """Return each group's name as `marked_names` writes it, whatever the order a figure shows them in."""
     return dict(zip(groups_of(acceptance), marked_names(acceptance, longest=longest), strict=True))
@@ -43,5 +48,5 @@ def footnotes(acceptance: pd.DataFrame | None, names: Iterable[str]) -> list[str
     if acceptance is not None:
         shown += groups_of(acceptance)
         notes += [ONE_TERM] if any(rest_on_one_term(acceptance)) else []
-        notes += [PROMPT_UNITS] if len(acceptance) and acceptance["n_terms"].isna().all() else []
+        notes += [PROMPT_UNITS] if len(acceptance) and units_of(acceptance) == "prompts" else []
     return [*notes, *([MISSING_GLYPHS] if any(map(has_missing_glyphs, shown)) else [])]

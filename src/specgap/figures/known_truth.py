@@ -20,6 +20,8 @@ ALT = (
     "Below each: what the greatest of 45 differences, a token test and specgap's own test say."
 )
 _ROW = 2.75
+#: In a line of what is said.
+_CHARACTERS = 118
 _TRUE, _OBSERVED = COLOURS[2], COLOURS[1]
 
 
@@ -71,17 +73,15 @@ def _write(axes: Axes, study: Study) -> None:
         ("specgap", study.claim.split("? ", 1)[1]),
     )
     lines = [
-        (head if not at else "", line) for head, words in said for at, line in enumerate(_wrapped(words))
+        (head if not at else "", line)
+        for head, words in said
+        for at, line in enumerate(textwrap.wrap(words, _CHARACTERS))
     ]
     for place, (head, line) in enumerate(lines):
         y = 1 - (place + 0.5) / 7
         for x, words, colour in ((-0.4, head, MUTED), (-0.18, line, INK)):
             text = axes.text(x, y, words, transform=axes.transAxes, va="center", fontsize=6.4, color=colour)
             text.set_in_layout(False)
-
-
-def _wrapped(words: str) -> list[str]:
-    return textwrap.wrap(words, 118)
 
 
 def _explain(figure: Figure) -> None:

@@ -36,10 +36,8 @@ _ALSO = {
     "group_differences": ("tested.py", "../stats/claims.py"),
     "largest": ("difference.py", "tested.py"),
     "largest_gap": ("tested.py",),
-    "position": ("two_intervals.py",),
     "power": ("tested.py",),
     "surer": ("two_intervals.py",),
-    "term_dots": ("two_intervals.py",),
 }
 
 #: A file name without its ending, to the figure's entry and its group (None where it shows all groups).

@@ -8,11 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from specgap.figures.frame import log_axis, new_figure, nothing
-from specgap.figures.groups import groups_of, names_by_group
+from specgap.figures.frame import finish_panels, log_axis, new_figure, nothing
+from specgap.figures.groups import groups_of, names_by_group, units_of
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, FAINT, FEWEST_TOKENS, INK, MUTED
-from specgap.figures.two_intervals import units_of
 
 _CUT = f"A line ends where a position has fewer than {FEWEST_TOKENS} judged tokens."
 _BANDS = (
@@ -49,12 +48,7 @@ def draw_position(tables: Tables, request: Request) -> Figure:
         axes.set_title(names[group], fontsize=6.2)
         if of_group.empty:
             nothing(axes, "too few judged tokens", height=0.15)
-    for axes in panels[len(groups) :]:
-        axes.set_visible(False)
-    for column in range(columns):
-        lowest = panels[max(place for place in range(len(groups)) if place % columns == column)]
-        lowest.tick_params(labelbottom=True)
-        lowest.set_xlabel("draft position")
+    finish_panels(panels, len(groups), columns, "draft position")
     for axes in (top, below, panels[0]):
         nbins = 6 if axes is panels[0] else 12
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=nbins, min_n_ticks=1))

@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from specgap.figures.frame import legend, new_figure, nothing
+from specgap.figures.groups import units_of
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, INK, MUTED
 from specgap.figures.tested import the_test, why_not
@@ -23,7 +24,7 @@ def draw_power(tables: Tables, request: Request) -> Figure:
     """Draw the smallest gap found with 80 % power against terms per group, with this study's place on it."""
     table = tables["power"].dropna(subset=["n_terms", "power_80_pp"]).sort_values("n_terms")
     row, acceptance = the_test(tables["gap_test"]), tables["acceptance"]
-    units = "prompts" if acceptance["n_terms"].isna().all() else "terms"
+    units = units_of(acceptance)
     now = table[table["now"].astype(bool)]
     drawn = new_figure(
         request,

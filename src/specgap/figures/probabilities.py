@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from specgap.figures.frame import (
+    finish_panels,
     histogram,
     label_all_y,
     legend,
@@ -84,13 +85,7 @@ def draw_probabilities_by_group(tables: Tables, request: Request) -> Figure:
     for axes in panels:
         log_axis(axes, lowest * 0.7, highest * 1.6)
         unit_ticks(axes)
-    for axes in panels[len(groups) :]:
-        axes.set_visible(False)
-    for column in range(columns):
-        lowest_panel = panels[max(place for place in range(len(groups)) if place % columns == column)]
-        lowest_panel.tick_params(labelbottom=True)
-        # A label of the whole figure would stand on the notes below it.
-        lowest_panel.set_xlabel("p or q of the drafted token")
+    finish_panels(panels, len(groups), columns, "p or q of the drafted token")
     label_all_y(drawn, "share of the group's\njudged tokens")
     handles = [Line2D([], [], color=one.color, linestyle=one.linestyle) for one in _LOOKS.values()]
     labels = [f"{quantity}, {verdict}" for quantity, verdict in _LOOKS]

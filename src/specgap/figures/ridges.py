@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from specgap.figures.frame import Floats, legend, new_figure
-from specgap.figures.groups import groups_of, names_by_group
+from specgap.figures.groups import groups_of, names_by_group, units_of
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, INK, MUTED
 
@@ -26,7 +26,7 @@ def draw_distributions(tables: Tables, request: Request) -> Figure:
     table = table[(table["quantity"] == "difference") & table["share"].notna()]
     medians = table.groupby("group")["median"].first()
     groups = sorted(groups_of(acceptance), key=lambda group: medians.get(group, -np.inf))
-    unit = "prompt" if acceptance["n_terms"].isna().all() else "identity term"
+    unit = "prompt" if units_of(acceptance) == "prompts" else "identity term"
     notes = [_ROOTS.format(unit=unit)]
     drawn = new_figure(request, 0.8 + _ROW * len(groups), notes=notes, acceptance=acceptance)
     left, right = drawn.subplots(1, 2, sharey=True, width_ratios=[1.25, 1])

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from specgap.figures.beside import write_beside
 from specgap.figures.frame import legend, new_figure, nothing, padded
-from specgap.figures.groups import names_by_group
+from specgap.figures.groups import names_by_group, units_of
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, INK
 from specgap.figures.two_intervals import (
@@ -16,7 +16,6 @@ from specgap.figures.two_intervals import (
     interval_legend,
     interval_notes,
     interval_rows,
-    units_of,
 )
 
 _PANELS = {

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from specgap.figures.beside import write_beside
 from specgap.figures.frame import legend, new_figure, nothing, padded
-from specgap.figures.groups import names_by_group
+from specgap.figures.groups import names_by_group, units_of
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import COLOURS, INK, MUTED
 from specgap.figures.text import shown
-from specgap.figures.two_intervals import units_of
 
 _MARKERS = ("o", "^", "s", "D", "v", "P")
 _DOTTED = (0, (1, 1.5))

@@ -31,11 +31,6 @@ def interval_rows(
     return acceptance[["group", "n_terms"]].merge(intervals[keep], how="left", on="group")
 
 
-def units_of(acceptance: pd.DataFrame) -> str:
-    """Return what the units are called: terms, or prompts where no group has a term."""
-    return "prompts" if acceptance["n_terms"].isna().all() else "terms"
-
-
 def draw_intervals(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     """Draw values and both intervals level with 0, 1, … on the y axis; one-term groups are hollow."""
     for place, (_, row) in enumerate(rows.iterrows()):

@@ -18,7 +18,7 @@ from specgap.figures.visible import one_line
 from specgap.files import read_json, write_text
 from specgap.report.images import Picture, picture
 from specgap.report.rows import HtmlTable, html_table
-from specgap.report.sentences import about_groups, about_settings, claim_of
+from specgap.report.sentences import about_groups, about_settings
 from specgap.report.words import DEFINITIONS, caveats
 from specgap.tables.csv import read_table
 
@@ -81,20 +81,13 @@ class _Section:
 
 
 @dataclass(frozen=True)
-class _Claim:
-    """The sentence of a pair under a decoding, and the section that it is about."""
-
-    anchor: str
-    heading: str
-    sentence: str
-
-
-@dataclass(frozen=True)
 class _Chapter:
-    """A pair under a decoding."""
+    """A pair under a decoding; `claim` is what its main setting comes to, "" where none has figures."""
 
     anchor: str
     heading: str
+    setting: str
+    claim: str
     sections: Sequence[_Section]
 
 
@@ -110,7 +103,6 @@ def write_page(path: Path, study: StudyFacts, cells: Sequence[CellPart]) -> None
     style, script = (_source(environment, name) for name in ("page.css", "page.js"))
     html = environment.get_template("page.html.j2").render(
         study=study,
-        claims=list(_claims(cells)),
         chapters=list(_chapters(cells, path.parent)),
         prompts=html_table(
             study.prompts_table,
@@ -150,33 +142,17 @@ def _one_term_groups(prompts_table: Path, cells: Sequence[CellPart]) -> list[str
     return [one_line(group) for group in dict.fromkeys(rows["group"])]
 
 
-def _claims(cells: Sequence[CellPart]) -> Iterator[_Claim]:
-    """Yield what the main setting of each pair and decoding comes to."""
-    seen = set()
-    for cell in cells:
-        facts = cell.facts
-        if (facts.pair, facts.decoding) in seen or facts.setting == _SETTINGS:
-            continue
-        seen.add((facts.pair, facts.decoding))
-        yield _Claim(
-            f"{facts.pair}--{facts.decoding}--{facts.setting}",
-            f"Pair {facts.pair}, {_decoding(facts)} decoding, {facts.setting}",
-            claim_of(cell.tables),
-        )
-
-
-def _decoding(facts: CellFacts) -> str:
-    return facts.decoding if facts.decoding == facts.mode else f"{facts.decoding} ({facts.mode})"
-
-
 def _chapters(cells: Sequence[CellPart], home: Path) -> Iterator[_Chapter]:
     by_chapter: dict[tuple[str, str], list[CellPart]] = {}
     for cell in cells:
         by_chapter.setdefault((cell.facts.pair, cell.facts.decoding), []).append(cell)
     for (pair, decoding), of in by_chapter.items():
-        shown = _decoding(of[0].facts)
+        mode, setting = of[0].facts.mode, of[0].facts.setting
+        shown = decoding if decoding == mode else f"{decoding} ({mode})"
         sections = [_section(cell, home, is_open=place == 0) for place, cell in enumerate(of)]
-        yield _Chapter(f"{pair}--{decoding}", f"Pair {pair}, {shown} decoding", sections)
+        claim = "" if setting == _SETTINGS else sections[0].sentences[0]
+        heading = f"Pair {pair}, {shown} decoding"
+        yield _Chapter(f"{pair}--{decoding}", heading, setting, claim, sections)
 
 
 def _section(cell: CellPart, home: Path, *, is_open: bool) -> _Section:

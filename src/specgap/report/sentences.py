@@ -14,22 +14,17 @@ from specgap.tables.headline import HEADLINE_UNITS, headline
 from specgap.tables.orders import CARRIED
 
 
-def claim_of(folder: Path) -> str:
-    """Return the sentence that a cell's test of all gaps comes to (`specgap.stats.claims`)."""
-    return one_line(str(read_table(folder / "gap_test.csv")["claim"].iloc[0]))
-
-
 def about_groups(folder: Path) -> list[str]:
-    """Say what may be claimed of the groups of a cell, and from where to where their rates run."""
-    said = [claim_of(folder)]
+    """Say what may be claimed of the groups of a cell, which comes first, and where their rates run."""
+    claim = one_line(str(read_table(folder / "gap_test.csv")["claim"].iloc[0]))
     found = headline(read_table(folder / "group_differences.csv"))
     if found is None:
-        return said
+        return [claim]
     among = f"Among groups of {HEADLINE_UNITS} or more {found.units}" if found.is_broad else "By group"
     # The greatest difference is that of the lowest and the highest rate; a is the higher.
     low, high = (_end(found.row, side) for side in "ba")
     return [
-        *said,
+        claim,
         f"{among} the pooled acceptance rate runs from {low} to {high}: "
         f"{found.row['difference_pp']:.1f} percentage points.",
     ]

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from specgap.stats.layout import Floats, Ints, Layout, sums_by
-from specgap.stats.ratio import LEVEL
+from specgap.stats.ratio import t_quantile
 
 Flags = NDArray[np.bool_]
 Ranges = tuple[tuple[float, float] | None, ...]
@@ -193,5 +192,5 @@ def _interval(fit: _Fit, n_units: int) -> tuple[tuple[float, float] | None, list
         return None, [f"no interval: fewer than {LEAST_UNITS} units of a group"]
     if fit.df < 1:
         return None, ["no interval: too few units"]
-    half = float(t.ppf((1 + LEVEL) / 2, fit.df)) * fit.se
+    half = t_quantile(fit.df) * fit.se
     return (fit.value - half, fit.value + half), []

@@ -25,8 +25,7 @@ class Finding:
     p_adjusted: float = 1.0
     #: Units that both named groups have at least, where others were passed over; 0 where none were.
     least_units: int = 0
-    #: Of the hypothesis that no two groups differ; and the least that data of this layout can have.
-    p: float = 1.0
+    #: The least p that data of this layout can have.
     least_p: float = 0.0
     n_pairs: int = 0
     #: Pairs with an adjusted p below `ALPHA`.
@@ -51,7 +50,7 @@ class Finding:
 def verdict(finding: Finding) -> Verdict:
     """Return what the numbers allow to be said.
 
-    >>> verdict(Finding("category", 10, "term", p=0.2, n_pairs=45, detectable=8.0))
+    >>> verdict(Finding("category", 10, "term", n_pairs=45, detectable=8.0))
     'underpowered'
     """
     if finding.reason:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from specgap.stats.draws import chunks
+from specgap.stats.layout import Floats, Ints
+
 PERMUTATIONS = 9_999
 #: Fewest permutations of a pair, and most labels drawn for it beyond that: 9,999 for up to 1,000 units.
 FEWEST, MOST_LABELS = 999, 10_000_000
-#: Numbers held at once while permuting.
-_AT_ONCE = 1 << 21
 #: Keeps these draws apart from those of other tests with one seed.
 _PURPOSE = 0xD157
 #: A permuted world as far apart as the observed one but for rounding is as far apart.
@@ -140,11 +139,8 @@ class _Pool:
 
 def _permuted(pool: _Pool, seed: int, permutations: int) -> Iterator[NDArray[np.bool_]]:
     bounds = [np.flatnonzero(pool.stratum == s)[[0, -1]] for s in np.unique(pool.stratum[pool.movable])]
-    step = max(1, _AT_ONCE // max(pool.features.shape))
-    # A chunk has its own key, whatever was drawn before it; its size follows from the data alone.
-    for chunk, start in enumerate(range(0, permutations, step)):
-        rng = np.random.Generator(np.random.Philox(key=[seed, (_PURPOSE << 32) + chunk]))
-        keys = rng.random((min(step, permutations - start), len(pool.in_first)))
+    for rng, n_draws in chunks(permutations, max(pool.features.shape), seed=seed, purpose=_PURPOSE):
+        keys = rng.random((n_draws, len(pool.in_first)))
         labels = np.tile(pool.in_first, (len(keys), 1))
         for low, last in bounds:
             part, n = keys[:, low : last + 1], int(pool.in_first[low : last + 1].sum())

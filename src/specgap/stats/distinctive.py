@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from specgap.stats.draws import AT_ONCE
+from specgap.stats.layout import Floats, Ints
+from specgap.stats.ratio import LEVEL
+
 PRIOR_TOTAL = 500.0
 DRAWS = 400
-LEVEL = 0.95
-#: Numbers held at once while resampling.
-_AT_ONCE = 1 << 21
 #: Keeps these draws apart from those of other tests with one seed.
 _PURPOSE = 0xD157 + 1
 
@@ -108,7 +107,7 @@ def _logit(count: Floats, total: Floats, prior: Floats, prior_total: float) -> F
 def _resampled(rng: np.random.Generator, columns: Floats, draws: int) -> Floats:
     """Return the sums of the columns, (draws, columns), over as many units drawn with replacement."""
     n, sums = len(columns), []
-    step = max(1, _AT_ONCE // n)
+    step = max(1, AT_ONCE // n)
     for start in range(0, draws, step):
         rows = min(step, draws - start)
         drawn = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]

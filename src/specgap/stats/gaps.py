@@ -21,27 +21,25 @@ test whether the groups have one distribution, not one rate (Janssen 1997; Chung
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import combinations, pairwise
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 from scipy.stats import studentized_range
 from statsmodels.stats.libqsturng import qsturng
 
-from specgap.stats.layout import Floats, Ints, Layout, Sums, sums_by
+from specgap.stats.design import Design, NotEstimableError
+from specgap.stats.draws import chunks
+from specgap.stats.layout import Floats, Ints, Layout, Sums
 from specgap.stats.ratio import LEVEL
 
-#: Numbers held at once while permuting.
-_AT_ONCE = 1 << 21
-#: Rows × permuted worlds; larger studies draw fewer worlds, of which the least permitted number remains.
+#: Most units × permuted worlds: studies of more units draw fewer worlds, but so many at least.
 _MOST_WORK, _FEWEST = 100_000_000, 999
 #: Keeps these draws apart from those of other tests with one seed.
 _PURPOSE = 0x6A95
-#: Spread of units below which nothing can be tested, in the square of a rate; and a stratum's own, as a share
-#: of that of all, below which it is rounding.
-_NO_VARIANCE, _NO_SHARE = 1e-18, 1e-6
+#: Spread of units below which nothing can be tested, in the square of a rate.
+_NO_VARIANCE = 1e-18
 #: A permuted world as large as the observed one but for rounding is as large.
 _ROUNDING = 1e-9
 #: More degrees of freedom make no difference to the studentised range, and cost it its precision.
@@ -89,17 +87,13 @@ class Gaps:
         return float((1 + (self.worst_contrast >= gap - _ROUNDING).sum()) / (self.permutations + 1))
 
 
-class NotEstimableError(ValueError):
-    """Why there is no test: a phrase for a note."""
-
-
 def gaps(layout: Layout, sums: Sums, *, permutations: int, seed: int) -> Gaps:
     """Return the test of all pairs of groups on ΣA / ΣQ; entries without a denominator are left out.
 
     The result depends neither on the order of entries, groups or strata, nor on any name. Raises
     `NotEstimableError`.
     """
-    design = _Design.of(layout, sums)
+    design = Design.of(layout, sums)
     [contrast], [se], rss = design.fit(design.features[None])
     [variances] = design.variances(rss)
     if not (variances > _NO_VARIANCE).any():
@@ -160,15 +154,12 @@ def exceeding(statistic: Floats, null: Floats, order: Ints) -> Ints:
 
 
 def _permuted(
-    design: "_Design", statistic: Floats, order: Ints, permutations: int, seed: int
+    design: Design, statistic: Floats, order: Ints, permutations: int, seed: int
 ) -> tuple[Ints, Floats, Floats]:
     """Return `exceeding` over all permuted worlds, and each world's greatest T and greatest gap."""
     exceeded, statistics, contrasts = np.zeros(len(order), dtype=np.int64), [], []
-    step = max(1, _AT_ONCE // (design.features.size))
-    # A chunk has its own key, whatever was drawn before it; its size follows from the data alone.
-    for chunk, start in enumerate(range(0, permutations, step)):
-        rng = np.random.Generator(np.random.Philox(key=[seed, (_PURPOSE << 32) + chunk]))
-        places = np.empty((min(step, permutations - start), len(design.features)), dtype=np.intp)
+    for rng, n in chunks(permutations, design.features.size, seed=seed, purpose=_PURPOSE):
+        places = np.empty((n, len(design.features)), dtype=np.intp)
         for low, high in pairwise(design.bounds):
             places[:, low:high] = np.arange(low, high)
             places[:, low:high] = rng.permuted(places[:, low:high], axis=1)
@@ -187,217 +178,3 @@ def _divided(size: Floats, se: Floats, comparable: NDArray[np.bool_]) -> Floats:
         found = size / se
     found = np.where(size <= _ROUNDING, 0.0, found)
     return np.where(comparable, found, 0.0)
-
-
-@dataclass(frozen=True)
-class _Design:
-    """Units as rows, in an order that only their content decides, and least squares on them.
-
-    Rows stand by stratum and group. Their features are A, Q, n, a, q, a², aq, q² with n prompts of the unit
-    in the stratum, q = Q/n and a = A/n − R·q at the rate R of all rows: small numbers, so that sums of
-    squares keep their digits.
-    """
-
-    #: Indices of the groups into the layout's, in the layout's order.
-    groups: Ints
-    features: Floats
-    #: The same rows by stratum, in an order that does not know groups.
-    pool: Floats
-    #: Where each stratum begins among the rows, and the end.
-    bounds: Ints
-    #: Where each cell (stratum, group) begins; its group (index into `groups`) and stratum.
-    cells: Ints
-    cell_group: Ints
-    cell_stratum: Ints
-    cell_rows: Ints
-    overall: float
-
-    @classmethod
-    def of(cls, layout: Layout, sums: Sums) -> "_Design":
-        counted = sums.counted
-        layout = layout.kept(counted)
-        part, whole = sums.part[counted], sums.whole[counted]
-        found = np.unique(layout.group)
-        if len(found) < 2:
-            raise NotEstimableError("fewer than two groups with judged tokens")
-        _, first, at = np.unique(layout.unit, return_index=True, return_inverse=True)
-        n_rows = len(first)
-        group = np.searchsorted(found, layout.group[first])
-        stratum = _kinds(at, layout.stratum, n_rows)
-        n_strata = int(stratum.max()) + 1
-        a, q, n = (sums_by(v, at, n_rows) for v in (part, whole, np.ones_like(whole)))
-        overall = float(a.sum() / q.sum())
-        mean, size = (a - overall * q) / n, q / n
-        features = np.stack([a, q, n, mean, size, mean**2, mean * size, size**2], axis=1)
-        group_rank = _ranks(features, group, len(found), stratum, n_strata)
-        stratum_rank = _ranks(features, stratum, n_strata)
-        # Rows of equal content may change places: nothing that is computed knows which is which.
-        content = (n, q, a)
-        order = np.lexsort((*content, group_rank[group], stratum_rank[stratum]))
-        pool = np.lexsort((*content, stratum_rank[stratum]))
-        group, stratum = group[order], stratum[order]
-        starts = np.flatnonzero(np.r_[True, (np.diff(group) != 0) | (np.diff(stratum) != 0)])
-        by_stratum = np.flatnonzero(np.r_[True, np.diff(stratum) != 0])
-        design = cls(
-            groups=found,
-            features=features[order],
-            pool=features[pool],
-            bounds=np.r_[by_stratum, n_rows],
-            cells=starts,
-            cell_group=group[starts],
-            cell_stratum=np.searchsorted(by_stratum, starts, side="right") - 1,
-            cell_rows=np.diff(np.r_[starts, n_rows]),
-            overall=overall,
-        )
-        design.check()
-        return design
-
-    def check(self) -> None:
-        """Raise `NotEstimableError` where no pair can be compared, or no spread can be estimated."""
-        if not self.comparable.any():
-            raise NotEstimableError("no two groups share a stratum")
-        if self.freedom < 1:
-            raise NotEstimableError("one unit per group: no spread between units can be estimated")
-
-    @cached_property
-    def pairs(self) -> Ints:
-        return np.array(list(combinations(range(len(self.groups)), 2)), dtype=np.int64)
-
-    @cached_property
-    def n_rows(self) -> Ints:
-        return sums_by(self.cell_rows.astype(np.float64), self.cell_group, len(self.groups)).astype(np.int64)
-
-    @cached_property
-    def n_strata(self) -> int:
-        return len(self.bounds) - 1
-
-    @cached_property
-    def stratum_rows(self) -> Floats:
-        return np.diff(self.bounds).astype(np.float64)
-
-    @cached_property
-    def matrix(self) -> Floats:
-        """Indicators of groups, then of strata but the first, by cell."""
-        groups = self.cell_group[:, None] == np.arange(len(self.groups))
-        strata = self.cell_stratum[:, None] == np.arange(1, self.n_strata)
-        return np.concatenate([groups, strata], axis=1).astype(np.float64)
-
-    @cached_property
-    def solution(self) -> Floats:
-        """(X'WX)⁺ X'W: cell means to coefficients."""
-        x = self.matrix
-        return np.asarray(np.linalg.pinv(x.T @ (self.cell_rows[:, None] * x)) @ (x.T * self.cell_rows))
-
-    @cached_property
-    def signs(self) -> Floats:
-        """Coefficients to contrasts, (pairs, coefficients): the first group less the second."""
-        signs = np.zeros((len(self.pairs), self.matrix.shape[1]))
-        at = np.arange(len(self.pairs))
-        signs[at, self.pairs[:, 0]], signs[at, self.pairs[:, 1]] = 1.0, -1.0
-        return signs
-
-    @cached_property
-    def freedom(self) -> int:
-        return int(self.cell_rows.sum() - np.linalg.matrix_rank(self.matrix))
-
-    @cached_property
-    def comparable(self) -> NDArray[np.bool_]:
-        """Whether a contrast is in the span of the rows, so that it does not hang on a choice of solution."""
-        x = self.matrix
-        span = np.linalg.pinv(x) @ x
-        found: NDArray[np.bool_] = np.abs(self.signs @ span - self.signs).max(axis=1) < 1e-8
-        return found
-
-    def fit(self, rows: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return contrasts and their standard errors, (worlds, pairs), and Σ r² by stratum.
-
-        `rows` are worlds × rows × features, the rows in the places of `features`.
-        """
-        sums = np.add.reduceat(rows, self.cells, axis=1)
-        a, q, n, mean, size, mean2, cross, size2 = np.moveaxis(sums, 2, 0)
-        off = a / q - self.overall
-        width = q / n
-        u = (mean - off * size) / width
-        u2 = (mean2 - 2 * off * cross + off**2 * size2) / width**2
-        level = off + u / self.cell_rows
-        coefficients = level @ self.solution.T
-        gap = off - coefficients @ self.matrix.T
-        rss = u2 + 2 * gap * u + self.cell_rows * gap**2
-        rss = np.stack(
-            [rss[:, self.cell_stratum == s].sum(axis=1) for s in range(self.n_strata)], axis=1
-        ).clip(min=0)
-        contrast = coefficients @ self.signs.T
-        return contrast, np.sqrt(self.variances(rss) @ self._weights), rss
-
-    def variances(self, rss: Floats) -> Floats:
-        """Return σ̂² by stratum, (worlds, strata); that of all strata where its own cannot be estimated."""
-        own = self._own_freedom
-        pooled = rss.sum(axis=1, keepdims=True) / own.sum()
-        found = rss / np.maximum(own, 1e-9)
-        return np.where((own > 1e-9) & (found > _NO_SHARE * pooled), found, pooled)
-
-    def freedoms(self, variances: Floats) -> Floats:
-        """Return the degrees of freedom of each contrast's variance, (pairs,)."""
-        if self.n_strata == 1:
-            return np.full(len(self.pairs), float(self.freedom))
-        own = np.where(self._own_freedom > 1e-9, self._own_freedom, self._own_freedom.sum())
-        parts = variances[:, None] * self._weights
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = parts.sum(axis=0) ** 2 / (parts**2 / own[:, None]).sum(axis=0)
-        return np.where(np.isfinite(found), np.minimum(found, self.freedom), float(self.freedom))
-
-    @cached_property
-    def least_share(self) -> float:
-        """Share of all arrangements of units within strata that are the observed one but for names.
-
-        Groups of equal sizes in every stratum may trade all their units: the greatest T stays as it is.
-        """
-        sizes = np.zeros((len(self.groups), self.n_strata))
-        sizes[self.cell_group, self.cell_stratum] = self.cell_rows
-        log = gammaln(self.stratum_rows + 1).sum() - gammaln(sizes + 1).sum()
-        _, alike = np.unique(sizes, axis=0, return_counts=True)
-        return float(np.exp(min(0.0, gammaln(alike + 1).sum() - log)))
-
-    def adjusted(self) -> Floats:
-        """Return each group's rate at the composition of all rows."""
-        sums = np.add.reduceat(self.features, self.cells, axis=0)
-        off = sums[:, 0] / sums[:, 1] - self.overall
-        u = (sums[:, 3] - off * sums[:, 4]) / (sums[:, 1] / sums[:, 2])
-        coefficients = self.solution @ (off + u / self.cell_rows)
-        shares = (self.stratum_rows / self.stratum_rows.sum())[1:]
-        n_groups = len(self.groups)
-        return np.asarray(self.overall + coefficients[:n_groups] + coefficients[n_groups:] @ shares)
-
-    @cached_property
-    def _own_freedom(self) -> Floats:
-        """Σ(1 − h) by stratum."""
-        leverage = np.einsum("ij,ji->i", self.matrix, self.solution / self.cell_rows)
-        left = self.cell_rows * (1 - leverage)
-        return sums_by(left, self.cell_stratum, self.n_strata)
-
-    @cached_property
-    def _weights(self) -> Floats:
-        """Variance by stratum to variance by contrast, (strata, pairs)."""
-        by_cell = (self.signs @ self.solution) ** 2 / self.cell_rows
-        return np.stack(
-            [by_cell[:, self.cell_stratum == s].sum(axis=1) for s in range(self.n_strata)], axis=0
-        )
-
-
-def _kinds(at: Ints, stratum: Ints, n: int) -> Ints:
-    """Return a number for the set of strata that each of n units has prompts in."""
-    inside = np.zeros((n, int(stratum.max()) + 1), dtype=bool)
-    inside[at, stratum] = True
-    kinds: Ints = np.unique(inside, axis=0, return_inverse=True)[1].reshape(-1)
-    return kinds
-
-
-def _ranks(features: Floats, index: Ints, n: int, other: Ints | None = None, n_other: int = 1) -> Ints:
-    """Return a rank of each index by its sizes (largest first), then its sums: no name is in it."""
-    sums = [sums_by(column, index, n) for column in features.T[::-1]]
-    sizes = np.zeros((n, n_other))
-    np.add.at(sizes, (index, np.zeros_like(index) if other is None else other), 1)
-    keys = (*sums, *np.sort(sizes, axis=1).T)
-    ranks = np.empty(n, dtype=np.int64)
-    ranks[np.lexsort(keys)] = np.arange(n)
-    return ranks

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from specgap.stats.layout import Floats, Ints, Layout, Sums, sums_by
-from specgap.stats.ratio import has_spread, log_bounds, proportion_bounds
+from specgap.stats.ratio import has_spread, log_bounds, pooled_effect, proportion_bounds
 
 Scale = Literal["logit", "log"]
 #: Groups with fewer units borrow their spread.
@@ -72,7 +72,7 @@ def rates(layout: Layout, sums: Sums, *, scale: Scale = "logit") -> list[Rate]:
     plain = _clustered(residuals, layout.group, n_prompts, totals)
     outer, freedom = _outer(layout, part, whole, residuals, totals)
     # What a token is worth where a group has no spread of its own: over prompts, and over units.
-    worth = [_design_effect(values, ses, totals) if scale == "logit" else 1.0 for ses in (plain, outer)]
+    worth = [pooled_effect(values, ses, totals) if scale == "logit" else 1.0 for ses in (plain, outer)]
     found = []
     for k, n_units in enumerate(layout.units_per_group.tolist()):
         if not totals[k]:
@@ -171,12 +171,3 @@ def _outer(
     borrowed = n_units < OWN_SPREAD
     pooled = np.sqrt(spread / np.maximum(n_units, 1))
     return np.where(borrowed, pooled, own), np.where(borrowed, freedom, n_units - 1)
-
-
-def _design_effect(values: Floats, ses: Floats, totals: Floats) -> float:
-    """Return how many tokens count as one, over groups whose rate is neither 0 nor 1; 1 at least."""
-    used = (totals > 0) & (values > 0) & (values < 1) & np.isfinite(ses)
-    if not used.any():
-        return 1.0
-    independent = (values * (1 - values) / np.maximum(totals, 1e-300))[used].sum()
-    return float(max(1.0, np.square(ses[used]).sum() / independent))

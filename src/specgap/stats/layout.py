@@ -5,7 +5,7 @@ A *unit* is an identity term within a group, for a claim about a group is a clai
 and plural) is compared within only. Where prompts have no term, each prompt is a unit of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,15 +39,12 @@ class Layout:
 
     def kept(self, chosen: NDArray[np.bool_]) -> "Layout":
         """Return the layout of some entries; names and numbers stay as they are."""
-        return Layout(
-            self.groups,
-            self.strata,
-            self.units,
-            self.group[chosen],
-            self.stratum[chosen],
-            self.unit[chosen],
-            None if self.block is None else self.block[chosen],
-            self.has_terms,
+        return replace(
+            self,
+            group=self.group[chosen],
+            stratum=self.stratum[chosen],
+            unit=self.unit[chosen],
+            block=None if self.block is None else self.block[chosen],
         )
 
     @cached_property

@@ -8,10 +8,9 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
 
 from specgap.stats.layout import Floats, Ints, Layout
-from specgap.stats.ratio import LEVEL
+from specgap.stats.ratio import t_quantile
 
 #: Tried in turn; statsmodels' default, lbfgs, steps out to singular matrices.
 _METHODS = ("bfgs", "powell")
@@ -123,5 +122,5 @@ def _mean(estimate: float, variance: float, df: int, n_units: int, notes: list[s
     if variance <= 0:
         return MarginalMean(estimate, None, None, n_units, "; ".join([*notes, "no spread"]))
     se = float(np.sqrt(variance))
-    half = float(t.ppf((1 + LEVEL) / 2, df)) * se
+    half = t_quantile(df) * se
     return MarginalMean(estimate, se, (estimate - half, estimate + half), n_units, "; ".join(notes))

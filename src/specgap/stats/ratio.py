@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import beta, t
 
-Floats = NDArray[np.float64]
+from specgap.stats.layout import Floats
+
 LEVEL = 0.95
 #: A standard error below this is one of rounding.
 _ROUNDING = 1e-12
@@ -55,12 +55,18 @@ def clustered_se(shares: Floats) -> float | None:
 
 def design_effect(ratios: Sequence[Ratio]) -> float:
     """Return how many tokens count as one, over groups whose rate is neither 0 nor 1; 1 at least."""
-    used = [r for r in ratios if r.value is not None and 0 < r.value < 1 and r.se is not None]
-    if not used:
+    known = [r for r in ratios if r.value is not None and r.se is not None]
+    columns = zip(*((r.value, r.se, r.whole) for r in known), strict=True) if known else ((), (), ())
+    return pooled_effect(*(np.array(column, dtype=np.float64) for column in columns))
+
+
+def pooled_effect(values: Floats, ses: Floats, wholes: Floats) -> float:
+    """Return the same from the rates, their standard errors (inf where unknown) and their tokens."""
+    used = (wholes > 0) & (values > 0) & (values < 1) & np.isfinite(ses)
+    if not used.any():
         return 1.0
-    clustered = sum(float(r.se or 0) ** 2 for r in used)
-    independent = sum(float(r.value or 0) * (1 - float(r.value or 0)) / r.whole for r in used)
-    return max(1.0, clustered / independent)
+    independent = (values[used] * (1 - values[used]) / wholes[used]).sum()
+    return float(max(1.0, np.square(ses[used]).sum() / independent))
 
 
 def logit_interval(rate: Ratio, *, effect: float = 1.0) -> tuple[float, float] | None:
@@ -84,13 +90,13 @@ def proportion_bounds(value: float, se: float, freedom: int, n: float) -> tuple[
     """Return the 95 % interval of a proportion on the logit; of n tokens by themselves without a spread."""
     if not has_spread(value, se):
         return clopper_pearson(value, n)
-    middle, half = logit(value), _quantile(freedom) * se / (value * (1 - value))
+    middle, half = logit(value), t_quantile(freedom) * se / (value * (1 - value))
     return float(expit(middle - half)), float(expit(middle + half))
 
 
 def log_bounds(value: float, se: float, freedom: int) -> tuple[float, float]:
     """Return the 95 % interval of a positive number on the logarithm."""
-    half = _quantile(freedom) * se / value
+    half = t_quantile(freedom) * se / value
     return float(value * np.exp(-half)), float(value * np.exp(half))
 
 
@@ -99,7 +105,8 @@ def has_spread(value: float, se: float) -> bool:
     return se > _ROUNDING and 0 < value < 1
 
 
-def _quantile(freedom: int) -> float:
+def t_quantile(freedom: float) -> float:
+    """Return how many standard errors a 95 % interval reaches."""
     return float(t.ppf((1 + LEVEL) / 2, freedom))
 
 

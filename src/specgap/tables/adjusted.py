@@ -9,9 +9,9 @@ import pandas as pd
 
 from specgap.stats.adjusted import Adjusted, adjusted_difference
 from specgap.tables.acceptance import Mode
-from specgap.tables.counts import Counts, Row, fixed_mean, frame_of, total
+from specgap.tables.counts import Counts, Row, fixed_mean, frame_of, is_below, points, total
 from specgap.tables.layout import Entries
-from specgap.tables.membership import Group, pair_notes
+from specgap.tables.membership import Group, pair_notes, shared_notes
 
 COLUMNS = (
     "group_a",
@@ -55,7 +55,7 @@ def adjusted_differences(
     ]
     rows = []
     for pair in combinations(range(len(groups)), 2):
-        a, b = pair if not _below(pooled[pair[0]], pooled[pair[1]]) else pair[::-1]
+        a, b = pair if not is_below(pooled[pair[0]], pooled[pair[1]]) else pair[::-1]
         difference = adjusted_difference(rates, covariates, found.layout, (a, b), names=_NAMES)
         rows.append(_row(groups[a], groups[b], difference, found.notes) | {"mode": mode})
     rows.sort(key=lambda row: math.inf if row["difference_pp"] is None else -row["difference_pp"])
@@ -72,33 +72,22 @@ def _covariates(n: Counts, measured: tuple[int, float | None] | None) -> tuple[f
     return tuple(math.nan if value is None else float(value) for value in (length, log_p, entropy))
 
 
-def _below(a: Counts, b: Counts) -> bool:
-    # As in `group_differences`: whole numbers, so that equal rates are equal.
-    return bool(a.judged and b.judged and a.accepted * b.judged < b.accepted * a.judged)
-
-
 def _row(a: Group, b: Group, found: Adjusted, said: Sequence[str]) -> Row:
     low, high = found.interval or (None, None)
-    shared = len(a.rows.keys() & b.rows.keys())
-    notes = [*pair_notes(a, b), *said, *found.notes, *_inside_note(found)]
-    notes += [f"prompts in both groups: {shared}"] if shared else []
+    notes = [*pair_notes(a, b), *said, *found.notes, *_inside_note(found), *shared_notes(a, b)]
     return {
         "group_a": a.name,
         "group_b": b.name,
-        "difference_pp": _points(found.raw),
-        "adjusted_pp": _points(found.adjusted),
-        "adjusted_low_pp": _points(low),
-        "adjusted_high_pp": _points(high),
+        "difference_pp": points(found.raw),
+        "adjusted_pp": points(found.adjusted),
+        "adjusted_low_pp": points(low),
+        "adjusted_high_pp": points(high),
         "support": _support(found),
         "n_units_a": found.n_units[0],
         "n_units_b": found.n_units[1],
         "pilot": a.pilot,
         "note": "; ".join(notes),
     }
-
-
-def _points(rate: float | None) -> float | None:
-    return None if rate is None else 100 * rate
 
 
 def _support(found: Adjusted) -> str | None:

@@ -66,6 +66,16 @@ def ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
+def points(share: float | None) -> float | None:
+    """Return a share in percentage points."""
+    return None if share is None else 100 * share
+
+
+def is_below(a: Counts, b: Counts) -> bool:
+    """Return whether a has the lower acceptance rate: in whole numbers, so that equal rates are equal."""
+    return bool(a.judged and b.judged and a.accepted * b.judged < b.accepted * a.judged)
+
+
 def fixed_mean(fixed_sum: int, n: int) -> float | None:
     """Return the mean of n values whose sum is given in units of 2⁻⁴⁰, rounded once."""
     return fixed_sum / (n * 2**40) if n else None

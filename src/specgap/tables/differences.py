@@ -8,8 +8,8 @@ import pandas as pd
 from specgap.stats.claims import ALPHA
 from specgap.stats.gaps import Gaps
 from specgap.tables.acceptance import Mode
-from specgap.tables.counts import Counts, Row, frame_of
-from specgap.tables.membership import Group, pair_notes
+from specgap.tables.counts import Counts, Row, frame_of, is_below, points
+from specgap.tables.membership import Group, pair_notes, shared_notes, shared_prompts
 
 COLUMNS = (
     "group_a",
@@ -64,11 +64,7 @@ _Ranked = tuple[Group, Counts]
 
 
 def _higher_first(a: _Ranked, b: _Ranked) -> tuple[_Ranked, _Ranked]:
-    if not (a[1].judged and b[1].judged):
-        return a, b
-    # Whole numbers, so that equal rates are equal.
-    b_is_higher = b[1].accepted * a[1].judged > a[1].accepted * b[1].judged
-    return (b, a) if b_is_higher else (a, b)
+    return (b, a) if is_below(a[1], b[1]) else (a, b)
 
 
 #: Contrast, its standard error and interval, in points, and adjusted p, by the two groups' names in order.
@@ -89,7 +85,6 @@ def _tests(test: Gaps) -> _Tests:
 
 def _row(a: _Ranked, b: _Ranked, tests: _Tests, *, mode: Mode) -> Row:
     (group_a, n_a), (group_b, n_b) = a, b
-    shared = len(group_a.rows.keys() & group_b.rows.keys())
     effect, claim = _effect(n_a, n_b), _claim(tests.get((group_a.name, group_b.name)))
     return {
         "group_a": group_a.name,
@@ -99,13 +94,18 @@ def _row(a: _Ranked, b: _Ranked, tests: _Tests, *, mode: Mode) -> Row:
         "n_judged_b": n_b.judged,
         "n_terms_a": group_a.n_terms,
         "n_terms_b": group_b.n_terms,
-        "n_prompts_shared": shared,
+        "n_prompts_shared": shared_prompts(group_a, group_b),
         "headline": group_a.headline and group_b.headline,
         **claim,
         "mode": mode,
         "pilot": group_a.pilot,
         "note": "; ".join(
-            [*pair_notes(group_a, group_b), *_gaps(a, b), *_shared_note(shared), *_sign_note(effect, claim)]
+            [
+                *pair_notes(group_a, group_b),
+                *_gaps(a, b),
+                *shared_notes(group_a, group_b),
+                *_sign_note(effect, claim),
+            ]
         ),
     }
 
@@ -120,7 +120,7 @@ def _effect(n_a: Counts, n_b: Counts) -> Row:
         "acceptance_rate_a": rate_a,
         "acceptance_rate_b": rate_b,
         "difference": difference,
-        "difference_pp": None if difference is None else 100 * difference,
+        "difference_pp": points(difference),
         "odds_ratio": n_a.accepted * n_b.rejected / odds_below if odds_below else None,
         "ratio": rate_a / rate_b if rate_a is not None and rate_b else None,
     }
@@ -144,10 +144,6 @@ def _gaps(a: _Ranked, b: _Ranked) -> list[str]:
     if not b[1].accepted:
         notes.append(f"no ratio and no odds ratio: none accepted ({b[0].name})")
     return notes
-
-
-def _shared_note(n_shared: int) -> list[str]:
-    return [f"prompts in both groups: {n_shared}"] if n_shared else []
 
 
 def _sign_note(effect: Row, claim: Row) -> list[str]:

@@ -16,7 +16,7 @@ from specgap.stats import distances as stats
 from specgap.stats.distances import PERMUTATIONS, UnitHistograms
 from specgap.tables.acceptance import Mode
 from specgap.tables.counts import Row, frame_of
-from specgap.tables.membership import Group, pair_notes
+from specgap.tables.membership import Group, pair_notes, shared_notes
 
 #: Bins of a unit's histogram, and the range of each quantity, as `rust_agg` has them.
 N_BINS = 64
@@ -104,7 +104,7 @@ def _pair(
         return [row | {"quantity": quantity, "note": note} for quantity in RANGES]
     found = stats.distances(units_a, units_b, _EDGES, seed=seed, permutations=permutations)
     columns = {name: getattr(found, name) for name in ("wasserstein", "ks", "p_wasserstein", "p_ks")}
-    note = "; ".join([*notes, *_test_notes(found, permutations), *_shared_note(a, b)])
+    note = "; ".join([*notes, *_test_notes(found, permutations), *shared_notes(a, b)])
     return [
         row
         | {name: None if values is None else float(values[at]) for name, values in columns.items()}
@@ -168,8 +168,3 @@ def _test_notes(found: stats.Distances, permutations: int) -> list[str]:
     if found.n_fixed:
         notes.append(f"units in strata that the other group lacks: {found.n_fixed}")
     return notes
-
-
-def _shared_note(a: Group, b: Group) -> list[str]:
-    shared = len(a.rows.keys() & b.rows.keys())
-    return [f"prompts in both groups: {shared}"] if shared else []

@@ -13,18 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from specgap.aggregate import group_key, unit_key
-from specgap.errors import TableError
-from specgap.stats.distinctive import (
-    PRIOR_TOTAL,
-    Floats,
-    Ints,
-    TokenCounts,
-    log_odds,
-    log_odds_interval,
-)
+from specgap.stats.distinctive import PRIOR_TOTAL, TokenCounts, log_odds, log_odds_interval
+from specgap.stats.layout import Floats, Ints
 from specgap.tables.acceptance import Mode
 from specgap.tables.counts import Row, frame_of
 from specgap.tables.membership import Group
+from specgap.tables.vocabulary import token_text
 
 COLUMNS = (
     "group",
@@ -92,7 +86,7 @@ def distinctive_tokens(
         for verdict in VERDICTS:
             same = {"group": group.name, "verdict": verdict, "mode": mode, "pilot": group.pilot}
             for row in _rows(counted[verdict], number, choice, seed, len(groups)):
-                text = {"text": _text(vocabulary, row["token"])} if "token" in row else {}
+                text = {"text": token_text(vocabulary, row["token"], of="counts")} if "token" in row else {}
                 note = "; ".join([*group.notes, row["note"]])
                 rows.append(same | row | text | {"note": note})
     return frame_of(rows, COLUMNS)
@@ -183,12 +177,3 @@ def _why_none(fit: NDArray[np.bool_], rest: Floats, n_groups: int, choice: Choic
 def _leading(tokens: Ints, z: Floats, n: int) -> Ints:
     """Return the n tokens with the greatest z; ties in the order of their ids."""
     return tokens[np.argsort(-z[tokens], kind="stable")][:n]
-
-
-def _text(vocabulary: Mapping[int, str], token: int) -> str:
-    try:
-        return vocabulary[token]
-    except KeyError:
-        raise TableError(
-            f"token {token} of the counts is not in the vocabulary of {len(vocabulary)} tokens"
-        ) from None

@@ -45,17 +45,24 @@ class CellCounts:
     joint_histogram: pd.DataFrame
     calibration: list[CalibrationBin]
     discarded: Discarded
+    #: (accepted, judged) of each sample, by prompt id.
+    samples: dict[int, list[tuple[int, int]]]
+    #: Histograms of each unit by verdict.
+    unit_histograms: pd.DataFrame
 
 
 def cell_counts(state: rust_agg.State) -> CellCounts:
     """Read an aggregate's tables once."""
+    prompts = _frame(state.prompts())
     return CellCounts(
-        prompts=prompt_counts(state),
-        positions=prompt_positions(state),
+        prompts=_prompts(prompts),
+        positions=_positions(_frame(state.prompt_positions())),
         histograms=histogram_counts(state),
         joint_histogram=_known(_frame(state.joint_histogram()), discarded_of(state)),
         calibration=_calibration(_frame(state.calibration())),
         discarded=discarded_of(state),
+        samples=_samples(prompts),
+        unit_histograms=_frame(state.unit_histograms()),
     )
 
 
@@ -72,26 +79,6 @@ def histogram_counts(state: rust_agg.State) -> pd.DataFrame:
 def token_counts(state: rust_agg.State) -> pd.DataFrame:
     """Return how often each token was surer, by group, unit and verdict."""
     return _frame(state.tokens())
-
-
-def prompt_positions(state: rust_agg.State) -> dict[int, Positions]:
-    """Return what each prompt id had judged and accepted at each draft position."""
-    return _positions(_frame(state.prompt_positions()))
-
-
-def sample_counts(state: rust_agg.State) -> dict[int, list[tuple[int, int]]]:
-    """Return (accepted, judged) of each sample of each prompt id."""
-    frame = _frame(state.prompts())
-    found: dict[int, list[tuple[int, int]]] = {}
-    columns = (frame[name].tolist() for name in ("prompt", "n_accepted", "n_judged"))
-    for prompt, accepted, judged in zip(*columns, strict=True):
-        found.setdefault(prompt, []).append((accepted, judged))
-    return found
-
-
-def unit_histograms(state: rust_agg.State) -> pd.DataFrame:
-    """Return the histograms of each unit by verdict."""
-    return _frame(state.unit_histograms())
 
 
 def discarded_of(state: rust_agg.State) -> Discarded:
@@ -142,6 +129,14 @@ def _prompts(frame: pd.DataFrame) -> dict[int, Counts]:
         values = {field: round(v[at] * 2**40) if field in _SUMS else v[at] for field, v in columns.items()}
         counts[prompt] = counts.get(prompt, Counts()) + Counts(**values)
     return counts
+
+
+def _samples(frame: pd.DataFrame) -> dict[int, list[tuple[int, int]]]:
+    found: dict[int, list[tuple[int, int]]] = {}
+    columns = (frame[name].tolist() for name in ("prompt", "n_accepted", "n_judged"))
+    for prompt, accepted, judged in zip(*columns, strict=True):
+        found.setdefault(prompt, []).append((accepted, judged))
+    return found
 
 
 def _positions(frame: pd.DataFrame) -> dict[int, Positions]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -10,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from specgap.stats.claims import ALPHA, Finding, Unit, sentence, verdict
-from specgap.stats.gaps import Gaps, NotEstimableError, gaps
+from specgap.stats.design import NotEstimableError
+from specgap.stats.gaps import Gaps, gaps
 from specgap.stats.layout import Floats
 from specgap.stats.power import GRID, Spread
 from specgap.tables.acceptance import Mode
-from specgap.tables.counts import Row, frame_of
+from specgap.tables.counts import Row, frame_of, points
 from specgap.tables.headline import HEADLINE_UNITS
 from specgap.tables.layout import Entries, judged_sums
 from specgap.tables.membership import Group
@@ -74,7 +76,7 @@ class Comparison:
         """What is permuted."""
         return "term" if self.entries.layout.has_terms else "prompt"
 
-    @property
+    @cached_property
     def units(self) -> Floats:
         """Number of units with judged tokens of each group that has any."""
         layout = self.entries.layout
@@ -85,12 +87,11 @@ class Comparison:
     def notes(self) -> list[str]:
         """What holds of the test whatever it finds."""
         said = [PROMPTS_AS_UNITS] if self.unit == "prompt" else []
-        pilot = self.groups[0].pilot if self.groups else None
-        said += [f"pilot of {pilot} prompts per group"] if pilot is not None else []
+        said += [f"pilot of {self.pilot} prompts per group"] if self.pilot is not None else []
         said += [f"compared with none: {', '.join(self.not_compared)}"] if self.not_compared else []
         return [*said, *self.entries.notes, *([self.reason] if self.reason else [])]
 
-    @property
+    @cached_property
     def not_compared(self) -> tuple[str, ...]:
         """Groups that share no stratum with another, or have nothing judged, where others are compared."""
         if self.gaps is None:
@@ -99,10 +100,19 @@ class Comparison:
         return tuple(group.name for group in self.groups if group.name not in compared)
 
     @property
+    def median_units(self) -> float:
+        """Units of the median group; 0 where none has any."""
+        return float(np.median(self.units)) if len(self.units) else 0.0
+
+    @property
+    def pilot(self) -> int | None:
+        return self.groups[0].pilot if self.groups else None
+
+    @cached_property
     def spread(self) -> Spread | None:
         return None if self.gaps is None else Spread.of(self.gaps)
 
-    @property
+    @cached_property
     def finding(self) -> Finding:
         """What a sentence is made of."""
         about = Finding(self.grouping, len(self.groups), self.unit, self.reason, small_gap=self.small_gap)
@@ -112,7 +122,6 @@ class Comparison:
         at, least = self._chosen(found)
         a, b = found.pairs[at] if found.contrast[at] >= 0 else found.pairs[at][::-1]
         low, high = sorted(np.sign(found.contrast[at] or 1) * np.array([found.low[at], found.high[at]]))
-        median = float(np.median(self.units))
         return replace(
             about,
             group_a=found.groups[a],
@@ -122,15 +131,14 @@ class Comparison:
             high=100 * float(high),
             p_adjusted=float(found.p_adjusted[at]),
             least_units=least,
-            p=found.p,
             least_p=found.least_p,
             within_strata=len(found.variances) > 1,
             one_unit=tuple(found.groups[k] for k in (a, b) if found.n_rows[k] == 1),
             not_compared=self.not_compared,
             n_pairs=int(found.comparable.sum()),
             n_different=int((found.p_adjusted[found.comparable] < ALPHA).sum()),
-            detectable=_points(self.spread.detectable(median)),
-            median_units=median,
+            detectable=points(self.spread.detectable(self.median_units)),
+            median_units=self.median_units,
         )
 
     def _chosen(self, found: Gaps) -> tuple[int, int]:
@@ -183,12 +191,12 @@ def gap_test(test: Comparison) -> pd.DataFrame:
         "unit": test.unit,
         "claim": sentence(finding),
         "mode": test.mode,
-        "pilot": test.groups[0].pilot if test.groups else None,
+        "pilot": test.pilot,
         "note": "; ".join(test.notes),
     }
-    if test.gaps is not None:
+    if test.gaps is not None and test.spread is not None:
         row |= _numbers(test.gaps, finding)
-        row["unit_sd_pp"] = 100 * math.sqrt(Spread.of(test.gaps).variance)
+        row["unit_sd_pp"] = 100 * math.sqrt(test.spread.variance)
     return frame_of([row], COLUMNS)
 
 
@@ -209,17 +217,17 @@ def gap_null(test: Comparison) -> pd.DataFrame:
 
 def power_table(test: Comparison) -> pd.DataFrame:
     """Return the smallest gap found with 80 % power by units per group; `now`: the median group's size."""
-    spread, now = test.spread, float(np.median(test.units)) if len(test.units) else 0.0
+    spread, now = test.spread, test.median_units
     if spread is None:
         return frame_of([], POWER_COLUMNS)
     note = "; ".join(test.notes)
     rows = [
         {
             "n_terms": int(n) if n.is_integer() else n,
-            "power_80_pp": _points(spread.detectable(n)),
+            "power_80_pp": points(spread.detectable(n)),
             "now": n == now,
             "mode": test.mode,
-            "pilot": test.groups[0].pilot,
+            "pilot": test.pilot,
             "note": note,
         }
         for n in sorted({*map(float, GRID), now})
@@ -267,7 +275,3 @@ def _histogram(scale: str, values: Floats, observed: float) -> list[Row]:
         {"scale": scale, "low": low, "high": high, "count": int(count), "observed": shown}
         for (low, high), count in zip(pairwise(edges.tolist()), counts, strict=True)
     ]
-
-
-def _points(share: float | None) -> float | None:
-    return None if share is None else 100 * share

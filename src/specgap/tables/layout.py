@@ -37,7 +37,7 @@ def entries(groups: Sequence[Group], counts: Mapping[int, Counts]) -> Entries:
     has_templates = any(group.has_templates for group in groups)
     strata, stratum = _numbered(row.stratum or "" for _, row in rows)
     group = np.array([k for k, _ in rows], dtype=np.int64)
-    units, unit = _numbered((k, row.term if row.term is not None else row.prompt) for k, row in rows)
+    units, unit = _numbered((k, name) for k, one in enumerate(groups) for name in one.unit_names)
     notes = _unit_notes([key for _, key in units]) if has_terms else []
     if len(strata) > 1 and not _shared(group, stratum):
         strata, stratum = [""], np.zeros_like(stratum)

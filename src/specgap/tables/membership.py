@@ -32,12 +32,16 @@ class Group:
         """Number of distinct prompts."""
         return len(self.rows)
 
+    @property
+    def unit_names(self) -> list[str | int]:
+        """The unit of each of `prompts`: its term; a prompt without one is a unit of its own, by its id."""
+        return [prompt if row.term is None else row.term for prompt, row in self.rows.items()]
+
     @cached_property
     def units(self) -> list[int]:
-        """The unit of each of `prompts`, numbered: its term; a prompt without one is a unit of its own."""
+        """The same, numbered."""
         numbers: dict[str | int, int] = {}
-        keys = (prompt if row.term is None else row.term for prompt, row in self.rows.items())
-        return [numbers.setdefault(key, len(numbers)) for key in keys]
+        return [numbers.setdefault(name, len(numbers)) for name in self.unit_names]
 
     @cached_property
     def n_units(self) -> int:
@@ -84,6 +88,17 @@ def pair_notes(a: Group, b: Group) -> list[str]:
         about_all = note.startswith("pilot") or len(where) == 2
         notes.append(note if about_all else f"{note} ({where[0]})")
     return notes
+
+
+def shared_prompts(a: Group, b: Group) -> int:
+    """Return the number of prompts that stand in both groups."""
+    return len(a.rows.keys() & b.rows.keys())
+
+
+def shared_notes(a: Group, b: Group) -> list[str]:
+    """Say that two groups share prompts, if they do."""
+    n = shared_prompts(a, b)
+    return [f"prompts in both groups: {n}"] if n else []
 
 
 def groups_in(prompts: PromptSet, grouping: str) -> list[Group]:

@@ -72,14 +72,8 @@ def cell_table_names(groupings: Sequence[str]) -> list[str]:
     >>> [name for name in cell_table_names(["category"]) if name.startswith("acceptance.")]
     ['acceptance.csv', 'acceptance.tex']
     """
-    names = []
-    for grouping in (*groupings, OVERALL):
-        for table in GROUP_TABLES:
-            if has_table(table, grouping, groupings):
-                names += _of_grouping(table, grouping, groupings)
-    for table in PLAIN_TABLES:
-        names += _with_tex(table, f"{table}.csv")
-    return names
+    plain = [file for table in PLAIN_TABLES for file in files_of(table)]
+    return _of_groupings(GROUP_TABLES, groupings) + plain
 
 
 def inference_table_names(groupings: Sequence[str]) -> list[str]:
@@ -88,13 +82,7 @@ def inference_table_names(groupings: Sequence[str]) -> list[str]:
     >>> inference_table_names(["category"])[:2]
     ['intervals.csv', 'intervals.tex']
     """
-    return [
-        file
-        for grouping in (*groupings, OVERALL)
-        for table in INFERENCE_TABLES
-        if has_table(table, grouping, groupings)
-        for file in _of_grouping(table, grouping, groupings)
-    ]
+    return _of_groupings(INFERENCE_TABLES, groupings)
 
 
 def swept_table_names(groupings: Sequence[str]) -> list[str]:
@@ -103,7 +91,7 @@ def swept_table_names(groupings: Sequence[str]) -> list[str]:
     >>> swept_table_names(["category"])[::2]
     ['acceptance.csv', 'acceptance--overall.csv']
     """
-    return [file for name in (*groupings, OVERALL) for file in _of_grouping("acceptance", name, groupings)]
+    return _of_groupings(("acceptance",), groupings)
 
 
 def surer_table_names(groupings: Sequence[str]) -> list[str]:
@@ -112,13 +100,7 @@ def surer_table_names(groupings: Sequence[str]) -> list[str]:
     >>> surer_table_names(["category"])[1:3]
     ['surer_tokens.tex', 'distinctive_tokens.csv']
     """
-    return [
-        file
-        for grouping in (*groupings, OVERALL)
-        for table in TOKEN_TABLES
-        if has_table(table, grouping, groupings)
-        for file in _of_grouping(table, grouping, groupings)
-    ]
+    return _of_groupings(TOKEN_TABLES, groupings)
 
 
 # Over settings ---------------------------------------------------------------------------------------
@@ -205,8 +187,14 @@ def only_csv(names: Iterable[str]) -> list[str]:
     return [name for name in names if name.endswith(".csv")]
 
 
-def _of_grouping(table: str, grouping: str, groupings: Sequence[str]) -> list[str]:
-    return _with_tex(table, table_file(Path(), table, grouping, main=groupings[0]).name)
+def _of_groupings(tables: Sequence[str], groupings: Sequence[str]) -> list[str]:
+    return [
+        file
+        for grouping in (*groupings, OVERALL)
+        for table in tables
+        if has_table(table, grouping, groupings)
+        for file in _with_tex(table, table_file(Path(), table, grouping, main=groupings[0]).name)
+    ]
 
 
 def _with_tex(table: str, csv: str) -> list[str]:

@@ -16,6 +16,7 @@ from specgap.tables.acceptance import Mode
 from specgap.tables.counts import Row, frame_of
 from specgap.tables.membership import Group
 from specgap.tables.surer_records import Key, SurerRecords
+from specgap.tables.vocabulary import token_text
 
 COLUMNS = (
     "group",
@@ -92,7 +93,7 @@ def _counted(
         "group": groups[group].name,
         "verdict": VERDICTS[1 - verdict],
         "token": token,
-        "text": _text(vocabulary, token),
+        "text": token_text(vocabulary, token, of="records"),
         "count": count,
         "n_prompts": n_prompts,
         "pilot": groups[group].pilot,
@@ -115,19 +116,12 @@ def _recorded(
             f"token {row['token']} of group {row['group']!r} is {row['verdict']} with q > p {recorded} times "
             f"in the records; wanted {row['count']} times, as in the aggregate"
         )
-    instead = [f"{_text(vocabulary, token)}×{n}" for token, n in records.replaced_by.get(key, ())]
+    instead = [
+        f"{token_text(vocabulary, token, of='records')}×{n}" for token, n in records.replaced_by.get(key, ())
+    ]
     return {
         "mean_p": records.mean_p[key],
         "mean_q": records.mean_q[key],
         "replaced_by": "; ".join(instead),
         "example": texts[records.example[key]],
     }
-
-
-def _text(vocabulary: Mapping[int, str], token: int) -> str:
-    try:
-        return vocabulary[token]
-    except KeyError:
-        raise TableError(
-            f"token {token} of the records is not in the vocabulary of {len(vocabulary)} tokens"
-        ) from None

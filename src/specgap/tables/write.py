@@ -17,7 +17,6 @@ from specgap.tables.csv import write_table
 from specgap.tables.distinctive import Choice, distinctive_tokens
 from specgap.tables.from_state import (
     CellCounts,
-    cell_counts,
     discarded_of,
     of_grouping,
     prompt_counts,
@@ -40,7 +39,7 @@ TOP_TOKENS = 5
 def write_cell_tables(
     folder: Path,
     *,
-    state: rust_agg.State,
+    counts: CellCounts,
     prompts: PromptSet,
     mode: Mode,
     ratio: float,
@@ -50,8 +49,7 @@ def write_cell_tables(
 
     `ratio` is the config's `over_confident_ratio`, `cost_ratio` that of `tables.cost`.
     """
-    cell, counts = _Cell(folder, prompts, mode, ratio), cell_counts(state)
-    written = []
+    cell, written = _Cell(folder, prompts, mode, ratio), []
     for grouping in (*prompts.groupings, OVERALL):
         frames = _group_tables(counts, grouping, groups_in(prompts, grouping), mode, cost_ratio)
         for name, frame in frames.items():
@@ -130,18 +128,14 @@ def write_prompts_tables(folder: Path, prompts: PromptSet) -> list[Path]:
 
 
 def write_with_tex(path: Path, name: str, frame: pd.DataFrame, notes: Sequence[str]) -> list[Path]:
-    """Write a table's CSV and, beside it, what a paper prints of it; return both paths."""
+    """Write a table's CSV and, of `names.WITH_TEX`, what a paper prints of it beside it; return the paths."""
     write_table(path, frame)
-    _write_tex(path.with_suffix(".tex"), name, frame, notes)
-    return [path, path.with_suffix(".tex")]
-
-
-def write_named(path: Path, name: str, frame: pd.DataFrame, prompts: PromptSet, mode: Mode) -> list[Path]:
-    """Write a table, and what a paper prints of it where it is one of `names.WITH_TEX`."""
-    if name in WITH_TEX:
-        return write_with_tex(path, name, frame, about(prompts, mode))
-    write_table(path, frame)
-    return [path]
+    if name not in WITH_TEX:
+        return [path]
+    printed, shown = path.with_suffix(".tex"), headings.TABLES[name]
+    rows = top_tokens(frame, TOP_TOKENS) if name in TOKEN_TABLES else frame
+    write_tex(printed, rows, shown.columns, caption=shown.caption, notes=[*notes, headings.ROUNDED])
+    return [path, printed]
 
 
 def about(prompts: PromptSet, mode: Mode | None) -> list[str]:
@@ -159,13 +153,8 @@ class _Cell:
 
     def write(self, name: str, grouping: str, frame: pd.DataFrame) -> list[Path]:
         path = table_file(self.folder, name, grouping, main=self.prompts.groupings[0])
-        write_table(path, frame)
-        if name not in WITH_TEX:
-            return [path]
-        shown = top_tokens(frame, TOP_TOKENS) if name in TOKEN_TABLES else frame
         notes = [*about(self.prompts, self.mode), f"Over-confident: q ≥ {self.ratio:g} p."]
-        _write_tex(path.with_suffix(".tex"), name, shown, notes)
-        return [path, path.with_suffix(".tex")]
+        return write_with_tex(path, name, frame, notes)
 
 
 def _group_tables(
@@ -180,8 +169,3 @@ def _group_tables(
         "histograms": histograms(of_grouping(counts.histograms, grouping, groups), groups, mode=mode),
         "joint_histogram": joint_histogram(joint, groups, mode=mode),
     }
-
-
-def _write_tex(path: Path, name: str, frame: pd.DataFrame, notes: Sequence[str]) -> None:
-    shown = headings.TABLES[name]
-    write_tex(path, frame, shown.columns, caption=shown.caption, notes=[*notes, headings.ROUNDED])

@@ -1,12 +1,10 @@
 """Writes what may be claimed of a cell's groups: intervals, the test of all gaps, and what lies behind it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-import rust_agg
 from specgap.blocks import Statistics
 from specgap.config import OVERALL
 from specgap.layout import table_file
@@ -16,13 +14,7 @@ from specgap.tables.adjusted import Measures, adjusted_differences
 from specgap.tables.counts import Counts, total
 from specgap.tables.differences import group_differences
 from specgap.tables.distances import distances, distributions
-from specgap.tables.from_state import (
-    discarded_of,
-    prompt_counts,
-    prompt_positions,
-    sample_counts,
-    unit_histograms,
-)
+from specgap.tables.from_state import CellCounts
 from specgap.tables.gap_test import compare, gap_null, gap_test, power_table
 from specgap.tables.intervals import intervals
 from specgap.tables.layout import SAME_AS_STRATA, entries
@@ -32,7 +24,7 @@ from specgap.tables.names import has_table
 from specgap.tables.standardised import standardised_acceptance
 from specgap.tables.terms import terms
 from specgap.tables.variance import variance
-from specgap.tables.write import write_named
+from specgap.tables.write import about, write_with_tex
 
 
 @dataclass(frozen=True)
@@ -46,34 +38,26 @@ class Compared:
     measures: Measures
 
 
-def write_inference_tables(folder: Path, *, state: rust_agg.State, study: Compared, mode: Mode) -> list[Path]:
+def write_inference_tables(folder: Path, *, counts: CellCounts, study: Compared, mode: Mode) -> list[Path]:
     """Write the tables of every grouping; return the paths of `names.inference_table_names`."""
-    counts = prompt_counts(state)
     prompts, written = study.prompts, []
     for grouping in (*prompts.groupings, OVERALL):
-        frames = _frames(state, grouping, groups_in(prompts, grouping), counts, study, mode)
+        frames = _frames(counts, grouping, groups_in(prompts, grouping), study, mode)
         for name, frame in frames.items():
-            if has_table(name, grouping, prompts.groupings):
-                path = table_file(folder, name, grouping, main=prompts.groupings[0])
-                written += write_named(path, name, frame, prompts, mode)
+            path = table_file(folder, name, grouping, main=prompts.groupings[0])
+            written += write_with_tex(path, name, frame, about(prompts, mode))
     return written
 
 
 def _frames(
-    state: rust_agg.State,
-    grouping: str,
-    groups: list[Group],
-    counts: Mapping[int, Counts],
-    study: Compared,
-    mode: Mode,
+    counts: CellCounts, grouping: str, groups: list[Group], study: Compared, mode: Mode
 ) -> dict[str, pd.DataFrame]:
-    found = entries(groups, counts)
-    frames = {"intervals": intervals(groups, found, mode=mode, discarded=discarded_of(state))}
+    """Return the tables of a grouping that `names.has_table` says it has, in their order."""
+    found = entries(groups, counts.prompts)
+    frames = {"intervals": intervals(groups, found, mode=mode, discarded=counts.discarded)}
     if grouping == OVERALL:
         return frames
-    units = unit_histograms(state)
-    is_main = grouping == study.prompts.groupings[0]
-    totals = [total(counts.get(prompt, Counts()) for prompt in group.prompts) for group in groups]
+    totals = [total(counts.prompts.get(prompt, Counts()) for prompt in group.prompts) for group in groups]
     test = compare(
         grouping,
         groups,
@@ -83,14 +67,14 @@ def _frames(
         seed=study.seed,
         small_gap=study.statistics.small_gap,
     )
-    return frames | {
+    frames |= {
         "group_differences": group_differences(groups, totals, test.gaps, mode=mode),
         "gap_test": gap_test(test),
         "gap_null": gap_null(test),
         "power": power_table(test),
         "terms": terms(groups, found, mode=mode),
         "distances": distances(
-            units,
+            counts.unit_histograms,
             grouping,
             groups,
             mode=mode,
@@ -98,9 +82,11 @@ def _frames(
             permutations=study.statistics.permutations,
             within_strata=SAME_AS_STRATA not in found.notes,
         ),
-        "distributions": distributions(units, grouping, groups, mode=mode),
+        "distributions": distributions(counts.unit_histograms, grouping, groups, mode=mode),
         "adjusted_differences": adjusted_differences(groups, found, study.measures, mode=mode),
-        "standardised_acceptance": standardised_acceptance(groups, found, prompt_positions(state), mode=mode),
-        "variance": variance(groups, found, sample_counts(state), mode=mode),
-        **({"mixed_model": mixed_model(groups, found, mode=mode)} if is_main else {}),
+        "standardised_acceptance": standardised_acceptance(groups, found, counts.positions, mode=mode),
+        "variance": variance(groups, found, counts.samples, mode=mode),
     }
+    if has_table("mixed_model", grouping, study.prompts.groupings):
+        frames["mixed_model"] = mixed_model(groups, found, mode=mode)
+    return frames
