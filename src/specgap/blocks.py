@@ -34,8 +34,10 @@ class Prompts(Block):
         description="`honest`: a rule downloads HONEST's two files and checks their SHA-256.",
     )
     local: str | None = Field(None, description="With `fetch`: a folder that holds the two files already.")
-    format: Literal["auto", "honest", "csv", "tsv", "jsonl"] = Field(
-        "auto", description="`auto` goes by the ending, and by HONEST's column `template_masked`."
+    format: Literal["auto", "honest", "csv", "tsv", "jsonl", "counts"] = Field(
+        "auto",
+        description="`auto` goes by the ending, and by HONEST's column `template_masked`; `counts` is set "
+        "with `collector: counts`.",
     )
     text: str = Field(
         "auto", description="Column with the prompt; `auto`: `template_masked` in HONEST, else `text`."

@@ -24,9 +24,8 @@ from specgap.layout import (
     done_file,
     jobs_of,
     path_cells,
-    state_file,
+    state_files,
     stored_cells,
-    traced_cells,
 )
 from specgap.prompts import PromptSet, origin_file, source_files
 from specgap.settings import Block
@@ -95,7 +94,10 @@ def _shared(study: Study) -> Study:
             if study.trains(model):
                 raw["pairs"][name][role]["source"] = f"./{_RESOURCES}/models/demo/{Path(model.source).name}"
     if files := study.prompts.files:
-        raw["prompts"]["files"] = [_below(file, number) for number, file in enumerate(files)]
+        below = {file: _below(file, number) for number, file in enumerate(files)}
+        raw["prompts"]["files"] = list(below.values())
+        for pair in raw["pairs"].values():
+            pair["counts"] = below.get(pair["counts"])
     return parse(raw, source="the bundle's config")
 
 
@@ -118,7 +120,7 @@ def _counted(study: Study, prompts: PromptSet) -> list[Path]:
     """Return what stands in for the records: counts, tables made of records, and where those came from."""
     results = Path(study.results)
     files = [results / "study/prompts.parquet"]
-    files += [state_file(results, cell) for cell in traced_cells(study)]
+    files += state_files(study)
     for cell in stored_cells(study):
         folder = results / "tables" / cell.folder
         files += [folder / name for name in surer_table_names(prompts.groupings)]

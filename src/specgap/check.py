@@ -13,6 +13,7 @@ from specgap.models import check_prompts
 from specgap.models.folders import check_source
 from specgap.models.hub import pinned
 from specgap.prompts import PromptSet
+from specgap.tables.names import without_tokens
 from specgap.validation import read_yaml
 
 #: Written into a results folder first, so that specgap never fills a folder of somebody else's.
@@ -42,7 +43,10 @@ def full(path: Path) -> Iterator[str]:
     else:
         yield "prompts: the workflow will fetch them"
     longest = max(decoding.max_new_tokens for decoding in checked.decodings.values())
-    for name in checked.pairs:
+    for name, given in checked.pairs.items():
+        if given.counts:
+            yield f"pair {name}: counts of {given.counts}; no model will be loaded"
+            continue
         pair = pinned(checked, name)
         if any(checked.trains(model) for model in (pair.target, pair.draft)):
             yield f"pair {name}: the workflow will train it"
@@ -53,7 +57,7 @@ def full(path: Path) -> Iterator[str]:
 
 def notices(checked: Study) -> list[str]:
     """Return what a user should know before the run: keys without effect, settings that are the same run."""
-    return [*_without_effect(checked), *_same_runs(checked)]
+    return [*_without_effect(checked), *_same_runs(checked), *without_tokens(checked)]
 
 
 def _without_effect(checked: Study) -> Iterator[str]:
@@ -99,8 +103,10 @@ def _checked(parsed: Study) -> tuple[Study, PromptSet | None]:
             "wanted the study without `partial` to have run for a while"
         )
     prompts = prompt_sets.load_prompts(parsed) if readable else None
+    for file in files if parsed.collector == "counts" else ():
+        prompt_sets.read_counts(file, name=str(file))
     for pair in () if parsed.bundled or parsed.partial else parsed.pairs.values():
-        for model in (pair.target, pair.draft):
+        for model in pair.models:
             if not parsed.trains(model):
                 check_source(model)
     return parsed, prompts

@@ -22,10 +22,20 @@ from specgap.blocks import (
     Shards,
     Statistics,
 )
-from specgap.consistency import OVERALL, check_names, check_settings
+from specgap.consistency import OVERALL, check_counts, check_names, check_settings
 from specgap.errors import ConfigError
 from specgap.names import plain_path
-from specgap.settings import Block, Collector, Decoding, Model, Pair, PromptFormat, Setting, expanded
+from specgap.served import of_counts
+from specgap.settings import (
+    Block,
+    Decoding,
+    Model,
+    Pair,
+    PromptFormat,
+    Setting,
+    StudyCollector,
+    expanded,
+)
 from specgap.validation import read_yaml, validated
 
 Auto = Literal["auto"]
@@ -46,10 +56,11 @@ class Study(Block):
     )
     device: str = Field("auto", description="`auto` (CUDA, MPS, CPU), `cpu`, `cuda`, `cuda:N` or `mps`.")
     resources: Resources = Field(default_factory=Resources, description="What a trace job is given.")
-    collector: Collector = Field(
+    collector: StudyCollector = Field(
         "replay",
         description="How traces are collected: `replay` counts every setting from one pass over target "
-        "paths, `assisted` is transformers' own generation, `batched` real rounds of many prompts at once.",
+        "paths, `assisted` is transformers' own generation, `batched` real rounds of many prompts at once; "
+        "`counts` traces nothing and takes each pair's `counts`.",
     )
     tails: Literal["none", "counts", "full"] = Field(
         "counts",
@@ -161,12 +172,13 @@ class Study(Block):
                 folder = f"./{folder}"  # a path, so that no hub id can be meant
             demo = {"target": f"{folder}/target", "draft": f"{folder}/draft"}
             value["pairs"] = {name: demo if pair == "demo" else pair for name, pair in pairs.items()}
-        return value
+        return of_counts(value) if value.get("collector") == "counts" else value
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
         check_names(self)
         check_settings(self)
+        check_counts(self)
         return self
 
     # What follows from the keys ------------------------------------------------------------------
@@ -202,7 +214,7 @@ class Study(Block):
             chosen = [name for name in _DRAWN if name in by_name] or list(by_name)[: len(_DRAWN)]
         return [by_name[name] for name in chosen if name in by_name]
 
-    def collector_of(self, setting: Setting) -> Collector:
+    def collector_of(self, setting: Setting) -> StudyCollector:
         """Return how a setting's records come about."""
         return setting.collector or self.collector
 
@@ -213,12 +225,17 @@ class Study(Block):
     def stored_settings_of(self, decoding: str) -> list[Setting]:
         """Return the settings whose traces and rounds are kept: those with figures, and all real rounds."""
         drawn = self.figure_settings_of(decoding)
-        return [s for s in self.settings_of(decoding) if s in drawn or self.collector_of(s) != "replay"]
+        return [
+            setting
+            for setting in self.settings_of(decoding)
+            if (collector := self.collector_of(setting)) != "counts"
+            and (setting in drawn or collector != "replay")
+        ]
 
     def swept_settings_of(self, decoding: str) -> list[Setting]:
         """Return the settings that are counted as they are replayed, without records."""
         stored = self.stored_settings_of(decoding)
-        return [s for s in self.settings_of(decoding) if s not in stored]
+        return [s for s in self.replayed_settings_of(decoding) if s not in stored]
 
     def tailed_settings_of(self, decoding: str, *, full: bool) -> list[Setting]:
         """Return the replayed settings whose discarded tokens are wanted; `full`: those that want p too."""

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from specgap.names import check_name
+from specgap.served import FORMAT, count_files
 from specgap.settings import Setting
 
 if TYPE_CHECKING:
@@ -51,6 +52,35 @@ def check_settings(study: "Study") -> None:
     _check_listed("figures.settings", study.figures.settings or [], names)
     for setting in study.settings:
         _check_collector(setting, study.collector_of(setting))
+
+
+def check_counts(study: "Study") -> None:
+    """Refuse what counts cannot have: other prompts, several decodings or settings in a file, traces."""
+    given = [name for name, pair in study.pairs.items() if pair.counts is not None]
+    if study.collector != "counts":
+        if given or study.prompts.format == FORMAT:
+            what = f"pairs.{given[0]}.counts" if given else f"prompts.format {FORMAT}"
+            raise ValueError(f"{what} with collector {study.collector}; wanted collector: counts beside it")
+        return
+    if missing := [name for name in study.pairs if name not in given]:
+        raise ValueError(
+            f"pairs.{missing[0]} has no counts with collector counts; wanted the CSV of its counts"
+        )
+    files = count_files(pair.counts for pair in study.pairs.values())
+    if (study.prompts.files, study.prompts.format) != (files, FORMAT):
+        raise ValueError("prompts with collector counts, whose rows are the prompts; wanted the key left out")
+    for key, names in (("decodings", list(study.decodings)), ("settings", [s.name for s in study.settings])):
+        if len(names) > 1:
+            raise ValueError(
+                f"{len(names)} {key} ({', '.join(names)}) with collector counts; wanted one, and a pair for "
+                "each file of counts"
+            )
+    if own := [setting.name for setting in study.settings if setting.collector or setting.limit]:
+        raise ValueError(
+            f"setting {own[0]!r} has a collector or a limit with collector counts; wanted neither"
+        )
+    if study.partial:
+        raise ValueError("partial with collector counts, which traces nothing; wanted one of them")
 
 
 def _check_listed(key: str, chosen: list[str], names: list[str]) -> None:

@@ -169,6 +169,12 @@ def state_file(results: Path, cell: Cell) -> Path:
     return results / "aggregates" / cell.folder / "state.rust_agg"
 
 
+def state_files(study: Study) -> list[Path]:
+    """Return what the cells of a study are counted into; a server's counts are no state."""
+    cells = [] if study.collector == "counts" else traced_cells(study)
+    return [state_file(Path(study.results), cell) for cell in cells]
+
+
 def plan_parts(jobs: Iterable[Job], number: int) -> dict[str, list[Job]]:
     """Deal a cell's jobs to at most `number` parts, each counted by itself; return part name to jobs.
 

@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from specgap.names import check_path
+from specgap.names import check_path, plain_path
 
 Schedule = Literal["constant", "heuristic", "heuristic_transient"]
 Collector = Literal["replay", "assisted", "batched"]
+#: A study may also have counts of somebody else's in place of traces.
+StudyCollector = Literal["replay", "assisted", "batched", "counts"]
 #: Keys of a setting that may be lists in the config.
 LISTED = ("num_assistant_tokens", "confidence_threshold")
 
@@ -64,6 +66,22 @@ class Pair(Block):
 
     target: Model = Field(description="The model that verifies (p): a hub id, a folder, or a block.")
     draft: Model = Field(description="The model that drafts (q; Hugging Face: assistant).")
+    counts: str | None = Field(
+        None,
+        min_length=1,
+        description="`collector: counts`: CSV of what a server counted for each prompt under this pair, "
+        "whose models are named and never loaded.",
+    )
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models that are run: none where a server's counts are given."""
+        return () if self.counts else (self.target, self.draft)
+
+    @field_validator("counts")
+    @classmethod
+    def _is_a_path(cls, value: str | None) -> str | None:
+        return None if value is None else plain_path(value)
 
 
 class Decoding(Block):

@@ -15,6 +15,9 @@ from specgap.tables.csv import read_table, write_table
 from tests.support.drawing import SPECS, cell, facts_of
 from tests.support.synthetic_tables import HOSTILE, without_terms, write_prompts, write_settings
 
+#: Tables of a cell that the page shows.
+SHOWN = ("acceptance", "intervals", "group_differences", "distinctive_tokens", "surer_tokens")
+
 
 class Page(HTMLParser):
     """What a browser would find: tags with attributes, and the text outside of scripts and styles."""
@@ -73,12 +76,12 @@ def written(root: Path, **more: object) -> str:
         notices=["2 duplicates in 'a&b'"],
     )
     cells = [
-        CellPart(facts_of(root / "tables", **more), root / "figures" / "heuristic-5", root / "tables"),
+        CellPart(facts_of(root / "tables", **more), root / "figures" / "heuristic-5", root / "tables", SHOWN),
         CellPart(
             facts_of(root / "tables" / "all", setting="all", **more),
             root / "figures" / "all",
             root / "tables" / "all",
-            over_settings=("settings", "histograms", "best_schedule", "cross_check", "order_effect"),
+            table_names=("settings", "histograms", "best_schedule", "cross_check", "order_effect"),
         ),
     ]
     write_page(root / "report.html", study, cells)
@@ -251,7 +254,7 @@ def test_the_page_is_the_same_when_written_again(folder):
 
 
 def test_a_missing_index_is_named(folder, tmp_path):
-    part = CellPart(facts_of(folder / "tables"), tmp_path, folder / "tables")
+    part = CellPart(facts_of(folder / "tables"), tmp_path, folder / "tables", SHOWN)
     study = StudyFacts("t", {}, {}, folder / "prompts.csv")
     with pytest.raises(TableError, match=r"index\.json cannot be read"):
         write_page(tmp_path / "report.html", study, [part])

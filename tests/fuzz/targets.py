@@ -20,7 +20,7 @@ from specgap import aggregate
 from specgap.config import load
 from specgap.errors import SpecgapError
 from specgap.layout import Cell, shard_file, sidecar_file
-from specgap.prompts import load_prompts, read_prompts, write_prompts
+from specgap.prompts import load_prompts, read_counts, read_prompts, write_prompts
 from specgap.schema import SCHEMA_VERSION
 from specgap.trace.done import read_done
 from specgap.trace.shards import read_sidecar, readable, versions_of, write_parquet
@@ -83,6 +83,16 @@ def prompt_file(chance: random.Random, folder: Path) -> None:
     load_prompts(study(str(path)))
 
 
+def counts_file(chance: random.Random, folder: Path) -> None:
+    """A server's counts with damage to their text or their bytes."""
+    rows = [("prompt", "group", "unit", "accepted", "judged", "rounds", "emitted")]
+    rows += [(f"p{n}", chance.choice("ab"), "u", n, n + 1, 2, n + 3) for n in range(6)]
+    path = folder / "served.csv"
+    data = _scrambled("\n".join(",".join(map(str, row)) for row in rows), chance)
+    path.write_bytes(_flipped(data.encode("utf-8", "surrogatepass"), chance))
+    read_counts(path, name="served.csv")
+
+
 def stored_prompts(chance: random.Random, folder: Path) -> None:
     """The stored prompts, damaged: its footer most often."""
     path = folder / "prompts.parquet"
@@ -140,7 +150,7 @@ def shards(chance: random.Random, folder: Path) -> None:
 
 TARGETS: dict[str, Callable[[random.Random, Path], None]] = {
     target.__name__: target
-    for target in (config, prompt_file, stored_prompts, done_file, sidecar, state, shards)
+    for target in (config, prompt_file, counts_file, stored_prompts, done_file, sidecar, state, shards)
 }
 
 

@@ -62,7 +62,7 @@ BAD = {
     ),
     "an unknown collector": (
         {"collector": "asisted"},
-        "collector is 'asisted'; wanted 'replay', 'assisted' or 'batched'",
+        "collector is 'asisted'; wanted 'replay', 'assisted', 'batched' or 'counts'",
     ),
     "a batch that carries a state": (
         {"settings": [{**constant(5), "schedule": "heuristic", "carry_state": True, "collector": "batched"}]},

@@ -6,7 +6,7 @@ rule write_bundle:
         prompts="<results>/study/prompts.parquet",
         report=rules.report.input,
         tables=rules.tables.input,
-        states=[str(layout.state_file(Path(STUDY.results), cell)) for cell in traced_cells(STUDY)],
+        states=list(map(str, layout.state_files(STUDY))),
         code=sources("src/specgap/bundle.py"),
     output:
         "<results>/bundle.zip",

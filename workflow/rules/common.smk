@@ -99,7 +99,7 @@ def model_files(wildcards):
 def _files_of_pair(name):
     pair = STUDY.pairs[name]
     files = []
-    for model in (pair.target, pair.draft):
+    for model in pair.models:
         if STUDY.trains(model):
             files += [str(Path(model.source) / name) for name in DEMO_FILES]
         elif folder := folder_of(model):

@@ -98,6 +98,8 @@ def figures_of(cell, prompts, timed=False):
 def drawn_tables():
     """Return the names of the tables that the figures of a cell are drawn from."""
     groupings = grouping_names()
+    if STUDY.collector == "counts":
+        return table_names.count_table_names(groupings)
     names = table_names.cell_table_names, table_names.inference_table_names, table_names.surer_table_names
     return [name for of_kind in names for name in of_kind(groupings)]
 

@@ -62,6 +62,11 @@ rule tabulate_prompts:
         "specgap tabulate_prompts.py {input.prompts:q} {params.folder:q} 2> {log:q}"
 
 
+if STUDY.collector == "counts":
+
+    include: "counts.smk"
+
+
 rule tables:
     input:
         "<results>/study/tables/prompts.csv",

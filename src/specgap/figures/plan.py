@@ -9,7 +9,7 @@ from specgap.figures.columns import KINDS
 from specgap.figures.spec import Mode, Spec
 from specgap.layout import ALL_SETTINGS, Cell
 from specgap.names import file_name
-from specgap.tables.names import TIMING_TABLES, settings_tables
+from specgap.tables.names import TIMING_TABLES, cell_tables, settings_tables
 
 _FOLDER = Path(__file__).parent
 #: Source files that every figure rests on.
@@ -49,11 +49,16 @@ def applies(spec: Spec, mode: Mode) -> bool:
     return mode in spec.modes
 
 
-def figures_of_cell(specs: Iterable[Spec], groups: Sequence[str], mode: Mode) -> Plan:
-    """Return the figures of one pair × decoding × setting; `groups` are those of the main grouping."""
+def figures_of_cell(
+    specs: Iterable[Spec], groups: Sequence[str], mode: Mode, tables: Collection[str] | None = None
+) -> Plan:
+    """Return the figures of one pair × decoding × setting: those that `tables` allow, if given.
+
+    `groups` are those of the main grouping.
+    """
     plan: Plan = {}
     for spec in specs:
-        if spec.scope == "settings" or not applies(spec, mode):
+        if spec.scope == "settings" or not (applies(spec, mode) and _has_tables(spec, tables)):
             continue
         if spec.scope == "cell":
             plan[spec.id] = (spec, None)
@@ -67,10 +72,12 @@ def figures_of_settings(specs: Iterable[Spec], mode: Mode, tables: Collection[st
     return {
         spec.id: (spec, None)
         for spec in specs
-        if spec.scope == "settings"
-        and applies(spec, mode)
-        and (tables is None or set(spec.tables) <= set(tables))
+        if spec.scope == "settings" and applies(spec, mode) and _has_tables(spec, tables)
     }
+
+
+def _has_tables(spec: Spec, tables: Collection[str] | None) -> bool:
+    return tables is None or {table.split("--")[0] for table in spec.tables} <= set(tables)
 
 
 def figures_of(
@@ -81,9 +88,13 @@ def figures_of(
     Those of measured times are among them where `timed` is true: they are drawn when asked for, by no run.
     """
     mode = study.decodings[cell.decoding].mode
-    chosen = [spec for spec in specs if timed or not spec.timing]
+    chosen = [
+        spec
+        for spec in specs
+        if (timed or not spec.timing) and not (spec.needs_tokens and study.collector == "counts")
+    ]
     if cell.setting != ALL_SETTINGS:
-        return figures_of_cell(chosen, groups, mode)
+        return figures_of_cell(chosen, groups, mode, cell_tables(study))
     tables = [*settings_tables(study, cell.decoding), *(TIMING_TABLES if timed else ())]
     return figures_of_settings(chosen, mode, tables)
 

@@ -39,6 +39,7 @@ class Spec(BaseModel):
     modes: list[Mode] = Field(default=["sampled", "greedy"], min_length=1)
     scope: Literal["cell", "group", "settings"] = "cell"
     timing: bool = False
+    needs_tokens: bool = False
     caption: str = Field(min_length=1)
     alt: str = Field(min_length=1)
 

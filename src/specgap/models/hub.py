@@ -39,7 +39,7 @@ def hub_models(study: "Study") -> dict[str, Model]:
     """
     found: dict[str, Model] = {}
     for pair in study.pairs.values():
-        for model in (pair.target, pair.draft):
+        for model in pair.models:
             if study.trains(model) or folder_of(model):
                 continue
             name = record_file(Path(study.resources_folder), model).stem

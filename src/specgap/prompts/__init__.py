@@ -4,6 +4,7 @@ Everything but `prompts_table`, `write_prompts`, `read_prompts` and `fetch_datas
 library and the config alone, since the workflow imports this at every parse.
 """
 
+from specgap.prompts.counts import Served, read_counts
 from specgap.prompts.dataset import fetch_dataset
 from specgap.prompts.honest import fetch_honest
 from specgap.prompts.ids import prompt_id
@@ -16,6 +17,7 @@ from specgap.prompts.storage import prompts_table, read_prompts, write_prompts
 __all__ = [
     "PromptSet",
     "Row",
+    "Served",
     "dataset_file",
     "fetch_dataset",
     "fetch_honest",
@@ -25,6 +27,7 @@ __all__ = [
     "origin_file",
     "prompt_id",
     "prompts_table",
+    "read_counts",
     "read_prompts",
     "recorded_commit",
     "source_files",

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 
 from specgap.config import Grouping, Study
 from specgap.errors import PromptError
+from specgap.prompts.counts import PROMPT
 from specgap.prompts.tabular import Table
+from specgap.served import FORMAT
 
 #: The column by which HONEST's layout is known.
 HONEST_TEXT = "template_masked"
+
+#: What `auto` means: text, main grouping, unit and block, in HONEST's layout, of counts and in any other.
+_HONEST = (HONEST_TEXT, "category", "identity", "raw")
+_COUNTS = (PROMPT, "group", "unit", "block")
+_ANY = ("text", "group", "term", "template")
 
 #: Columns of the stored table, so no grouping may be named so.
 RESERVED = frozenset({"prompt", "text", "term", "template", "stratum", "source"})
@@ -39,24 +46,22 @@ class Columns:
 def choose_columns(study: Study, tables: Sequence[Table]) -> Columns:
     """Resolve every `auto` of the config, and check that each table has the columns that are needed.
 
-    HONEST's layout has `template_masked`, `category`, `identity` and `raw`; any other has `text`, `group` and
-    also, if they are there, `term` and `template`.
+    HONEST's layout has `template_masked`, `category`, `identity` and `raw`; counts have `prompt`, `group` and
+    maybe `unit` and `block`; any other has `text`, `group` and maybe `term` and `template`.
     """
     honest = _is_honest(study, tables)
+    counts = study.prompts.format == FORMAT
+    text, group, unit, block = _HONEST if honest else _COUNTS if counts else _ANY
     present = {column for table in tables for column in table.columns}
 
-    def auto(chosen: str | None, in_honest: str, elsewhere: str) -> str | None:
-        if chosen != "auto":
-            return chosen
-        return in_honest if honest else elsewhere if elsewhere in present else None
+    def auto(chosen: str | None, column: str) -> str | None:
+        return chosen if chosen != "auto" else column if honest or column in present else None
 
-    text = study.prompts.text
-    main = Grouping(column="category" if honest else "group")
     columns = Columns(
-        text=text if text != "auto" else HONEST_TEXT if honest else "text",
-        groupings=(main,) if study.groupings == "auto" else tuple(study.groupings),
-        unit=auto(study.unit, "identity", "term"),
-        block=auto(study.block, "raw", "template"),
+        text=study.prompts.text if study.prompts.text != "auto" else text,
+        groupings=(Grouping(column=group),) if study.groupings == "auto" else tuple(study.groupings),
+        unit=auto(study.unit, unit),
+        block=auto(study.block, block),
         strata=tuple(study.strata),
     )
     _check_names(columns.groupings)

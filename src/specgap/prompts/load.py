@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
-from specgap.config import Study
+from specgap.config import Prompts, Study
 from specgap.errors import PromptError
 from specgap.prompts import ids, notices
 from specgap.prompts.columns import Columns, choose_columns
@@ -15,6 +15,7 @@ from specgap.prompts.readers import read_table
 from specgap.prompts.slots import prompt_text
 from specgap.prompts.sources import made_by, source_files
 from specgap.prompts.tabular import Place, Table, join, shortened
+from specgap.served import FORMAT
 
 _BETWEEN_STRATA = " / "
 
@@ -28,6 +29,8 @@ def load_prompts(study: Study, *, root: Path = Path()) -> PromptSet:
     tables = _read_tables(study, root)
     columns = choose_columns(study, tables)
     rows = _rows(join(tables, (column for column, _ in columns.roles())), columns, study)
+    if study.prompts.format == FORMAT:
+        rows = _each_once(rows)
     main = columns.groupings[0].name
     kept = rows if study.limit is None else pilot_rows(rows, main, study.limit)
     return PromptSet(
@@ -44,6 +47,8 @@ def _read_tables(study: Study, root: Path) -> list[Table]:
     kind = study.prompts.format
     if made_by(study) == "fetch_dataset":
         kind = "jsonl"
+    elif kind == FORMAT:
+        kind = "auto"
     tables = []
     for path in source_files(study):
         if made_by(study) and not (root / path).is_file():
@@ -55,17 +60,7 @@ def _read_tables(study: Study, root: Path) -> list[Table]:
 
 
 def _rows(table: Table, columns: Columns, study: Study) -> list[Row]:
-    prompts = study.prompts
-    texts = [
-        prompt_text(
-            cell,
-            slot=prompts.slot,
-            truncate_at_slot=prompts.truncate_at_slot,
-            column=columns.text,
-            place=place,
-        )
-        for cell, place in zip(table.columns[columns.text], table.places, strict=True)
-    ]
+    texts = _texts(table, columns.text, study.prompts)
     groups = [
         dict(zip((grouping.name for grouping in columns.groupings), of_row, strict=True))
         for of_row in zip(*(row_groups(table, grouping) for grouping in columns.groupings), strict=True)
@@ -83,6 +78,39 @@ def _rows(table: Table, columns: Columns, study: Study) -> list[Row]:
             strict=True,
         )
     ]
+
+
+def _texts(table: Table, column: str, prompts: Prompts) -> list[str]:
+    if prompts.format == FORMAT:
+        texts = list(table.labels(column))  # nothing is traced, so an id will do, and has no slot
+        for text, place in zip(texts, table.places, strict=True):
+            if not text:
+                raise PromptError(f"{place}: {column!r} is empty; wanted a prompt, or its id")
+        return texts
+    return [
+        prompt_text(
+            cell,
+            slot=prompts.slot,
+            truncate_at_slot=prompts.truncate_at_slot,
+            column=column,
+            place=place,
+        )
+        for cell, place in zip(table.columns[column], table.places, strict=True)
+    ]
+
+
+def _each_once(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows of counts less those of further samples and pairs, which say the same of a prompt."""
+    first: dict[tuple[object, ...], Row] = {}
+    for row in rows:
+        kept = first.setdefault((row.prompt, *row.groups.items()), row)
+        said, known = ((one.term, one.template, one.stratum) for one in (row, kept))
+        if said != known:
+            raise PromptError(
+                f"{row.source}: {shortened(row.text)} has unit, block and stratum {said}, and {known} in "
+                f"{kept.source}; wanted the same in every row of a prompt and its groups"
+            )
+    return list(first.values())
 
 
 def _ids(texts: Sequence[str], places: Sequence[Place]) -> list[int]:

@@ -9,7 +9,15 @@ from typing import Any
 
 from specgap.config import EMBEDDED_PROMPTS, OVERALL, Study
 from specgap.prompts import PromptSet, recorded_commit
-from specgap.report.prose import COLLECTORS, DEFINITIONS, INFERENCE, SCHEDULES, TAILS, UNITS
+from specgap.report.prose import (
+    COLLECTORS,
+    DEFINITIONS,
+    INFERENCE,
+    SCHEDULES,
+    TAILS,
+    TOKEN_INFERENCE,
+    UNITS,
+)
 from specgap.report.words import caveats
 from specgap.settings import Decoding, PromptFormat, Setting
 from specgap.tables.membership import groups_in
@@ -19,17 +27,16 @@ from specgap.trace.done import Done
 
 def methods(study: Study, prompts: PromptSet, done: Sequence[Done]) -> str:
     """Return the methods as Markdown. `done` are the finished trace jobs of all cells, in any order."""
+    counts = study.collector == "counts"
     sections = {
-        "Models": _models(study, done),
-        "Decoding": _decodings(study),
-        "Schedule settings": [_setting(study, setting) for setting in study.settings],
+        **(_served(study) if counts else _traced(study, done)),
         "Prompts": _prompts(study, prompts),
         "Definitions": [
             text.format(ratio=study.over_confident_ratio, cost=_cost(study)) for text in DEFINITIONS
         ],
         "Comparing groups": [
             text.format(permutations=study.statistics.permutations, prior=study.statistics.token_prior)
-            for text in INFERENCE
+            for text in (INFERENCE if counts else (*INFERENCE, *TOKEN_INFERENCE))
         ],
         "What the numbers do not say": _caveats(study, prompts),
     }
@@ -37,6 +44,30 @@ def methods(study: Study, prompts: PromptSet, done: Sequence[Done]) -> str:
     for title, texts in sections.items():
         parts += [f"## {title}", *texts]
     return "\n\n".join(parts) + "\n"
+
+
+def _served(study: Study) -> dict[str, list[str]]:
+    """Say where counts come from that specgap was given: of models and decoding no more is known."""
+    [decoding] = study.decodings.values()
+    pairs = [
+        f"In the pair {_code(name)} the target is {_code(pair.target.name)}, and the draft is "
+        f"{_code(pair.draft.name)}; their counts were read from {_code(pair.counts or '')}."
+        for name, pair in study.pairs.items()
+    ]
+    how = (
+        "Accepted and judged tokens, rounds and emitted tokens of each prompt were counted by the server "
+        f"that ran the models, under {decoding.mode} decoding; specgap ran none. The steps from counts to "
+        "figures are chained by Snakemake [@molder2021]."
+    )
+    return {"Counts": [*pairs, how]}
+
+
+def _traced(study: Study, done: Sequence[Done]) -> dict[str, list[str]]:
+    return {
+        "Models": _models(study, done),
+        "Decoding": _decodings(study),
+        "Schedule settings": [_setting(study, setting) for setting in study.settings],
+    }
 
 
 # Models ----------------------------------------------------------------------------------------------
@@ -92,6 +123,8 @@ def _collected(study: Study, done: Sequence[Done]) -> str:
 def _cost(study: Study) -> str:
     if study.cost_ratio is not None:
         return f"{study.cost_ratio:g}, as the config says"
+    if study.collector == "counts":
+        return "not given, so there is no modelled speed-up"
     return "the draft's number of parameters / the target's, embeddings included"
 
 

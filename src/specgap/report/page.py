@@ -47,13 +47,13 @@ class StudyFacts:
 class CellPart:
     """One cell of the page: facts, the folder of its figures (with `index.json`), that of its tables.
 
-    `over_settings` names the tables over settings that its decoding has, if it is the cell over all settings.
+    `table_names` are the tables that such a cell has: one of a setting, or that over all settings.
     """
 
     facts: CellFacts
     figures: Path
     tables: Path
-    over_settings: Sequence[str] = ("settings",)
+    table_names: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _section(cell: CellPart, home: Path, *, is_open: bool) -> _Section:
         "All settings" if over_settings else f"{facts.setting}{', the main setting' if is_open else ''}",
         is_open,
         _cell_facts(facts),
-        about_settings(cell.tables, cell.over_settings) if over_settings else about_groups(cell.tables),
+        about_settings(cell.tables, cell.table_names) if over_settings else about_groups(cell.tables),
         [figure for figure, one_group in zip(figures, of_group, strict=True) if not one_group],
         [figure for figure, one_group in zip(figures, of_group, strict=True) if one_group],
         list(_settings_tables(cell, home) if over_settings else _cell_tables(cell, home)),
@@ -220,8 +220,9 @@ def _cell_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
         ("distinctive_tokens", "Tokens that tell a group from the rest (exploratory)", _TOP_TOKENS),
         ("surer_tokens", "Tokens of which the draft is surer, most frequent first", _TOP_TOKENS),
     ):
-        path = cell.tables / f"{name}.csv"
-        yield html_table(path, name, title=title, link=_link(path, home), top=top)
+        if name in cell.table_names:
+            path = cell.tables / f"{name}.csv"
+            yield html_table(path, name, title=title, link=_link(path, home), top=top)
 
 
 def _settings_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
@@ -230,7 +231,7 @@ def _settings_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
         ("best_schedule", "Best setting by group"),
         ("cross_check", "Replay beside real rounds"),
     ):
-        if name in cell.over_settings:
+        if name in cell.table_names:
             path = cell.tables / f"{name}.csv"
             yield html_table(path, name, title=title, link=_link(path, home))
 

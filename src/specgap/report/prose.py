@@ -76,11 +76,16 @@ INFERENCE = (
     "where these do not differ.",
     "- *Power.* The detectable gap is found with 80 % probability by a simultaneous interval, at the spread "
     "of terms measured here.",
+    "- *Where the variance sits* is estimated by restricted maximum likelihood on the rates of samples: "
+    "groups fixed, terms, templates and prompts random.",
+)
+
+#: What needs more than counts of prompts.
+TOKEN_INFERENCE = (
     "- *How hard the text is.* Adjusted differences are least squares of prompts' rates on group, template, "
     "length in tokens, mean log-probability under the target and target entropy, over the range of these "
     "that both groups have, with errors clustered on terms (CR2, Satterthwaite's degrees of freedom).",
-    "- *Where the variance sits* is estimated by restricted maximum likelihood on the rates of samples: "
-    "groups fixed, terms, templates and prompts random. *Distances* between distributions count every term "
+    "- *Distances* between distributions count every term "
     "alike; their p-values permute terms of the two groups within strata. *Standardised* rates weigh draft "
     "positions by the pooled share of judged tokens there.",
     "- *Distinctive tokens* are ranked by weighted log-odds with an informative Dirichlet prior of "

@@ -6,13 +6,13 @@ from pathlib import Path
 from specgap.config import Study
 from specgap.figures.cells import cell_facts
 from specgap.files import write_text
-from specgap.layout import drawn_cells
+from specgap.layout import ALL_SETTINGS, drawn_cells
 from specgap.prompts import PromptSet
 from specgap.report.methods import distinct, methods
 from specgap.report.page import CellPart, StudyFacts, write_page
 from specgap.report.references import references
 from specgap.tables.cost import cost_ratio
-from specgap.tables.names import settings_tables
+from specgap.tables.names import cell_tables, settings_tables, without_tokens
 from specgap.trace.done import Done, read_done
 
 
@@ -32,15 +32,14 @@ def _study_facts(study: Study, prompts: PromptSet, done: Sequence[Done]) -> Stud
         facts={
             "prompts": f"{len(prompts.distinct):,} distinct, from {_source(study)}",
             "groupings": ", ".join(prompts.groupings),
-            "continuations per prompt": f"{study.samples} sampled, 1 greedy",
+            **({} if study.collector == "counts" else _collected(study, done)),
             "seed": str(study.seed),
             "collector": ", ".join(dict.fromkeys(map(study.collector_of, study.settings))),
-            **{name: distinct(one.facts[name] for one in done) for name in ("transformers", "torch")},
         },
-        pairs={pair: _pair_facts(study, of) for pair, of in of_pair.items()},
+        pairs={pair: _pair_facts(study, pair, of) for pair, of in of_pair.items()},
         prompts_table=Path(study.results) / "study/tables/prompts.csv",
         demo_pairs=[name for name, pair in study.pairs.items() if study.trains(pair.target)],
-        notices=prompts.notices,
+        notices=[*prompts.notices, *without_tokens(study)],
     )
 
 
@@ -50,8 +49,18 @@ def _source(study: Study) -> str:
     return study.prompts.dataset or ", ".join(study.prompts.files or [])
 
 
-def _pair_facts(study: Study, done: Sequence[Done]) -> dict[str, str]:
+def _collected(study: Study, done: Sequence[Done]) -> dict[str, str]:
+    return {
+        "continuations per prompt": f"{study.samples} sampled, 1 greedy",
+        **{name: distinct(one.facts[name] for one in done) for name in ("transformers", "torch")},
+    }
+
+
+def _pair_facts(study: Study, name: str, done: Sequence[Done]) -> dict[str, str]:
     """Return what a pair's jobs say of it; several values where jobs ran with different ones."""
+    pair = study.pairs[name]
+    if pair.counts:
+        return {"target": pair.target.name, "draft": pair.draft.name, "counts": pair.counts}
     facts = {}
     for role in ("target", "draft"):
         models = [one.facts[role] for one in done]
@@ -74,7 +83,9 @@ def _cells(study: Study, prompts: PromptSet) -> list[CellPart]:
             facts=cell_facts(study, cell, prompts),
             figures=results / "figures" / cell.folder,
             tables=results / "tables" / cell.folder,
-            over_settings=settings_tables(study, cell.decoding),
+            table_names=settings_tables(study, cell.decoding)
+            if cell.setting == ALL_SETTINGS
+            else cell_tables(study),
         )
         for cell in drawn_cells(study)
     ]

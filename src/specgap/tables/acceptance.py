@@ -7,14 +7,15 @@ from typing import Literal
 
 import pandas as pd
 
-from specgap.tables.counts import Counts, Row, fixed_mean, frame_of, ratio, total
+from specgap.tables.counts import Counts, Discarded, Row, fixed_mean, frame_of, ratio, total
 from specgap.tables.membership import Group
 
 Mode = Literal["sampled", "greedy"]
-#: What is known of discarded tokens (`rust_agg.State.discarded`): everything, how many there were, nothing.
-Discarded = Literal["full", "counted", "unknown"]
 
 NOT_COLLECTED = "discarded tokens not collected (tails: none)"
+#: Of counts that a server kept.
+NO_TOKENS = "p and q of tokens not known (collector: counts)"
+NOT_COUNTED = "drafted tokens not counted"
 NO_COST_RATIO = "no cost ratio given"
 
 COLUMNS = (
@@ -60,15 +61,17 @@ def acceptance(
     mode: Mode,
     discarded: Discarded = "full",
     cost_ratio: float | None = None,
+    has_tokens: bool = True,
 ) -> pd.DataFrame:
     """Return the table for `groups`.
 
     `counts` holds what was counted for each prompt, its samples summed. A prompt without an entry was not
     traced, or nothing was drafted for it: it counts in `n_prompts` and `n_prompts_unjudged` only. Where
     discarded tokens are unknown, whatever needs the number of drafted tokens is empty. `cost_ratio` is the
-    cost of a call of the draft / of a call of the target, None where it is not known.
+    cost of a call of the draft / of a call of the target, None where it is not known. Without `has_tokens`
+    (`counts.PromptCounts`) whatever needs p and q is empty.
     """
-    about = _About(mode, discarded, cost_ratio)
+    about = _About(mode, discarded, cost_ratio, has_tokens)
     rows = [
         _row(group, [counts.get(prompt, Counts()) for prompt in group.prompts], about) for group in groups
     ]
@@ -95,6 +98,7 @@ class _About:
     mode: Mode
     discarded: Discarded
     cost_ratio: float | None
+    has_tokens: bool
 
 
 def _row(group: Group, by_prompt: Sequence[Counts], about: _About) -> Row:
@@ -115,9 +119,8 @@ def _row(group: Group, by_prompt: Sequence[Counts], about: _About) -> Row:
         "token_acceptance_ratio": ratio(n.accepted, n.emitted),
         "block_efficiency": ratio(n.emitted, n.rounds),
         "cost_ratio": about.cost_ratio,
-        "share_cut": ratio(n.cut, n.rounds),
         **({} if about.discarded == "unknown" else _drafted(n, about.cost_ratio)),
-        **_judged_means(n),
+        **(_of_tokens(n) if about.has_tokens else {}),
         "mode": about.mode,
         "pilot": group.pilot,
         "note": "; ".join([*group.notes, *_gaps(n, about)]),
@@ -134,8 +137,9 @@ def _drafted(n: Counts, cost_ratio: float | None) -> Row:
     }
 
 
-def _judged_means(n: Counts) -> Row:
+def _of_tokens(n: Counts) -> Row:
     return {
+        "share_cut": ratio(n.cut, n.rounds),
         "overlap": fixed_mean(n.overlap_sum, n.overlap_values),
         "n_surer_accepted": n.surer_accepted,
         "n_surer_rejected": n.surer_rejected,
@@ -154,11 +158,16 @@ def prompt_mean(by_prompt: Sequence[Counts]) -> float | None:
     return math.fsum(rates) / len(rates) if rates else None
 
 
+def not_drafted(has_tokens: bool) -> str:
+    """Return why the number of drafted tokens is not known."""
+    return NOT_COLLECTED if has_tokens else NOT_COUNTED
+
+
 def _gaps(n: Counts, about: _About) -> list[str]:
     """Why cells are empty, or mean something else than they seem to."""
     notes = []
     if about.discarded == "unknown":
-        notes.append(NOT_COLLECTED)
+        notes.append(not_drafted(about.has_tokens))
     elif about.cost_ratio is None:
         notes.append(NO_COST_RATIO)
     if not n.rounds:
@@ -167,6 +176,8 @@ def _gaps(n: Counts, about: _About) -> list[str]:
         notes.append("nothing drafted")
     if not n.judged:
         return [*notes, "nothing judged"]
+    if not about.has_tokens:
+        return [*notes, NO_TOKENS]
     for name, values in (("overlap", n.overlap_values), ("entropy", n.entropy_values)):
         if not values:
             notes.append(f"{name} not recorded")

@@ -7,7 +7,7 @@ added as whole numbers, so that no table depends on shards or order.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -47,6 +47,23 @@ class Counts:
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, name) + getattr(other, name) for name in _NAMES))
+
+
+#: What is known of discarded tokens (`rust_agg.State.discarded`): everything, how many there were, nothing.
+Discarded = Literal["full", "counted", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptCounts:
+    """What inference on groups rests on: counts of each prompt of a cell, its samples summed and apart."""
+
+    #: By prompt id, samples summed.
+    prompts: dict[int, Counts]
+    #: (accepted, judged) of each sample, by prompt id.
+    samples: dict[int, list[tuple[int, int]]]
+    discarded: Discarded
+    #: False where p and q of tokens, and what cut a round, were not recorded: counts of a server.
+    has_tokens: bool = True
 
 
 _NAMES = tuple(field.name for field in fields(Counts))

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from specgap.stats.ratio import Ratio, clustered_se, design_effect, log_interval, logit_interval, ratio_of
-from specgap.tables.acceptance import Discarded, Mode
-from specgap.tables.counts import Counts, Row, frame_of
+from specgap.tables.acceptance import Mode
+from specgap.tables.counts import Counts, Discarded, Row, frame_of
 from specgap.tables.membership import Group
 
 COLUMNS = (

@@ -9,9 +9,8 @@ import pyarrow as pa
 
 import rust_agg
 from specgap.aggregate import group_key, split_key
-from specgap.tables.acceptance import Discarded
 from specgap.tables.calibration import CalibrationBin
-from specgap.tables.counts import Counts
+from specgap.tables.counts import Counts, Discarded, PromptCounts
 from specgap.tables.membership import Group
 from specgap.tables.positions import Positions
 from specgap.tables.surer import SurerCounts
@@ -33,20 +32,15 @@ _COUNTS = {
 _SUMS = {"overlap_sum": "sum_overlap", "severity_sum": "sum_severity", "entropy_sum": "sum_entropy"}
 
 
-@dataclass(frozen=True)
-class CellCounts:
+@dataclass(frozen=True, kw_only=True)
+class CellCounts(PromptCounts):
     """Everything that was counted in one cell (pair, decoding, setting)."""
 
-    #: By prompt id, samples summed.
-    prompts: dict[int, Counts]
     #: By prompt id.
     positions: dict[int, Positions]
     histograms: pd.DataFrame
     joint_histogram: pd.DataFrame
     calibration: list[CalibrationBin]
-    discarded: Discarded
-    #: (accepted, judged) of each sample, by prompt id.
-    samples: dict[int, list[tuple[int, int]]]
     #: Histograms of each unit by verdict.
     unit_histograms: pd.DataFrame
 
@@ -69,6 +63,12 @@ def cell_counts(state: rust_agg.State) -> CellCounts:
 def prompt_counts(state: rust_agg.State) -> dict[int, Counts]:
     """Return what was counted for each prompt id, samples summed."""
     return _prompts(_frame(state.prompts()))
+
+
+def counted(state: rust_agg.State) -> PromptCounts:
+    """Return what inference rests on, which is less than `cell_counts`."""
+    prompts = _frame(state.prompts())
+    return PromptCounts(prompts=_prompts(prompts), samples=_samples(prompts), discarded=discarded_of(state))
 
 
 def histogram_counts(state: rust_agg.State) -> pd.DataFrame:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from specgap.stats.intervals import Interval, Rate, Scale, each_prompt, rates
-from specgap.tables.acceptance import NOT_COLLECTED, Discarded, Mode
-from specgap.tables.counts import Counts, Row, frame_of
+from specgap.tables.acceptance import NO_TOKENS, Mode, not_drafted
+from specgap.tables.counts import Counts, Discarded, Row, frame_of
 from specgap.tables.layout import Entries
 from specgap.tables.membership import Group
 
@@ -44,21 +44,28 @@ class Quantity:
     scale: Scale = "logit"
     #: Whether it needs the number of drafted tokens.
     drafted: bool = False
+    #: Whether it needs p and q.
+    tokens: bool = False
 
 
 QUANTITIES = {
     "acceptance_rate": Quantity(lambda n: n.accepted, lambda n: n.judged),
-    "overlap": Quantity(lambda n: n.overlap_sum * _FIXED, lambda n: n.overlap_values),
+    "overlap": Quantity(lambda n: n.overlap_sum * _FIXED, lambda n: n.overlap_values, tokens=True),
     "draft_acceptance_rate": Quantity(lambda n: n.accepted, lambda n: n.drafted, drafted=True),
     "token_acceptance_ratio": Quantity(lambda n: n.accepted, lambda n: n.emitted),
     "block_efficiency": Quantity(lambda n: n.emitted, lambda n: n.rounds, "log"),
-    "surer_rate": Quantity(lambda n: n.surer_accepted + n.surer_rejected, lambda n: n.judged),
-    "severity": Quantity(lambda n: n.severity_sum * _FIXED, lambda n: n.judged),
+    "surer_rate": Quantity(lambda n: n.surer_accepted + n.surer_rejected, lambda n: n.judged, tokens=True),
+    "severity": Quantity(lambda n: n.severity_sum * _FIXED, lambda n: n.judged, tokens=True),
 }
 
 
 def intervals(
-    groups: Sequence[Group], found: Entries, *, mode: Mode, discarded: Discarded = "full"
+    groups: Sequence[Group],
+    found: Entries,
+    *,
+    mode: Mode,
+    discarded: Discarded = "full",
+    has_tokens: bool = True,
 ) -> pd.DataFrame:
     """Return the table: for each group its rates, `weight` pooled (ΣA / ΣQ) and prompt_mean (mean of A / Q).
 
@@ -68,8 +75,9 @@ def intervals(
     by_group: dict[str, list[Row]] = {group.name: [] for group in groups}
     for name, quantity in QUANTITIES.items():
         sums = found.sums(quantity.part, quantity.whole)
-        missing = [NOT_COLLECTED] if quantity.drafted and discarded == "unknown" else []
-        said = [GREEDY_OVERLAP] if name == "overlap" and mode == "greedy" else []
+        missing = [not_drafted(has_tokens)] if quantity.drafted and discarded == "unknown" else []
+        missing += [NO_TOKENS] if quantity.tokens and not has_tokens else []
+        said = [GREEDY_OVERLAP] if name == "overlap" and mode == "greedy" and has_tokens else []
         for weight, weighed in (("pooled", sums), ("prompt_mean", each_prompt(sums))):
             for group, rate in zip(groups, rates(found.layout, weighed, scale=quantity.scale), strict=True):
                 row = {"quantity": name, "weight": weight, "mode": mode, **_about(group, rate)}

@@ -30,12 +30,27 @@ INFERENCE_TABLES = (
     "variance",
     "mixed_model",
 )
+#: Those of the two that need no more than counts of prompts: all that there is where a server counted.
+COUNT_TABLES = (
+    "acceptance",
+    "intervals",
+    "group_differences",
+    "gap_test",
+    "gap_null",
+    "power",
+    "terms",
+    "variance",
+    "mixed_model",
+)
+#: Tables of a setting without figures.
+SWEPT_TABLES = ("acceptance", "intervals")
 #: The one that needs records beside counts.
 SURER_TABLE = "surer_tokens"
 #: Tables of tokens with q > p, which need the vocabulary; all prompts together have the first.
 TOKEN_TABLES = (SURER_TABLE, "distinctive_tokens")
 #: Tables that know no groups.
 PLAIN_TABLES = ("calibration",)
+_TABLES = (*GROUP_TABLES, *INFERENCE_TABLES, *TOKEN_TABLES, *PLAIN_TABLES)
 #: Tables of the main grouping alone.
 APPENDIX_TABLES = ("mixed_model",)
 #: Tables that go into a paper: a booktabs `.tex` stands beside their CSV.
@@ -89,9 +104,34 @@ def swept_table_names(groupings: Sequence[str]) -> list[str]:
     """Return the names of all files that the tables of a setting without figures are written to.
 
     >>> swept_table_names(["category"])[::2]
-    ['acceptance.csv', 'acceptance--overall.csv']
+    ['acceptance.csv', 'intervals.csv', 'acceptance--overall.csv', 'intervals--overall.csv']
     """
-    return _of_groupings(("acceptance",), groupings)
+    return _of_groupings(SWEPT_TABLES, groupings)
+
+
+def count_table_names(groupings: Sequence[str]) -> list[str]:
+    """Return the names of all files that counts of a server are tabulated in.
+
+    >>> count_table_names(["category"])[:2]
+    ['acceptance.csv', 'acceptance.tex']
+    """
+    return _of_groupings(COUNT_TABLES, groupings)
+
+
+def cell_tables(study: Study) -> tuple[str, ...]:
+    """Return the tables, whatever their grouping, that a cell with figures has."""
+    return COUNT_TABLES if study.collector == "counts" else _TABLES
+
+
+def without_tokens(study: Study) -> list[str]:
+    """Return the sentence that says which tables a study of counts has not; none for any other study."""
+    if study.collector != "counts":
+        return []
+    missing = [name for name in _TABLES if name not in COUNT_TABLES]
+    return [
+        "counts hold neither p and q of tokens nor draft positions, so these tables are left out, and all "
+        f"figures that need either: {', '.join(missing)}"
+    ]
 
 
 def surer_table_names(groupings: Sequence[str]) -> list[str]:

@@ -13,16 +13,10 @@ from specgap.prompts import PromptSet
 from specgap.tables import headings
 from specgap.tables.acceptance import Mode, acceptance
 from specgap.tables.calibration import calibration
+from specgap.tables.counts import PromptCounts
 from specgap.tables.csv import write_table
 from specgap.tables.distinctive import Choice, distinctive_tokens
-from specgap.tables.from_state import (
-    CellCounts,
-    discarded_of,
-    of_grouping,
-    prompt_counts,
-    surer_counts,
-    token_counts,
-)
+from specgap.tables.from_state import CellCounts, of_grouping, surer_counts, token_counts
 from specgap.tables.histograms import histograms, joint_histogram
 from specgap.tables.membership import Group, groups_in
 from specgap.tables.names import SURER_TABLE, TOKEN_TABLES, WITH_TEX, has_table
@@ -100,21 +94,19 @@ def write_surer_tables(
     return written
 
 
-def write_swept_tables(
-    folder: Path, *, state: rust_agg.State, prompts: PromptSet, mode: Mode, cost_ratio: float | None
+def write_acceptance_tables(
+    folder: Path, *, counts: PromptCounts, prompts: PromptSet, mode: Mode, cost_ratio: float | None
 ) -> list[Path]:
-    """Write `acceptance.csv` of every grouping, all that a setting without figures has.
-
-    Return the paths of `names.swept_table_names`.
-    """
-    counts, written = prompt_counts(state), []
+    """Write `acceptance.csv` of every grouping; return the paths."""
+    written = []
     for grouping in (*prompts.groupings, OVERALL):
         frame = acceptance(
-            counts,
+            counts.prompts,
             groups_in(prompts, grouping),
             mode=mode,
-            discarded=discarded_of(state),
+            discarded=counts.discarded,
             cost_ratio=cost_ratio,
+            has_tokens=counts.has_tokens,
         )
         path = table_file(folder, "acceptance", grouping, main=prompts.groupings[0])
         written += write_with_tex(path, "acceptance", frame, about(prompts, mode))

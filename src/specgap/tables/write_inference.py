@@ -1,6 +1,6 @@
 """Writes what may be claimed of a cell's groups: intervals, the test of all gaps, and what lies behind it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -11,16 +11,16 @@ from specgap.layout import table_file
 from specgap.prompts import PromptSet
 from specgap.tables.acceptance import Mode
 from specgap.tables.adjusted import Measures, adjusted_differences
-from specgap.tables.counts import Counts, total
+from specgap.tables.counts import Counts, PromptCounts, total
 from specgap.tables.differences import group_differences
 from specgap.tables.distances import distances, distributions
 from specgap.tables.from_state import CellCounts
 from specgap.tables.gap_test import compare, gap_null, gap_test, power_table
 from specgap.tables.intervals import intervals
-from specgap.tables.layout import SAME_AS_STRATA, entries
+from specgap.tables.layout import SAME_AS_STRATA, Entries, entries
 from specgap.tables.membership import Group, groups_in
 from specgap.tables.mixed import mixed_model
-from specgap.tables.names import has_table
+from specgap.tables.names import INFERENCE_TABLES, has_table
 from specgap.tables.standardised import standardised_acceptance
 from specgap.tables.terms import terms
 from specgap.tables.variance import variance
@@ -34,29 +34,50 @@ class Compared:
     prompts: PromptSet
     statistics: Statistics
     seed: int
-    #: Length in tokens and mean log-probability under the target, by prompt.
-    measures: Measures
+    #: Length in tokens and mean log-probability under the target, by prompt; none where no model was run.
+    measures: Measures = field(default_factory=dict)
 
 
-def write_inference_tables(folder: Path, *, counts: CellCounts, study: Compared, mode: Mode) -> list[Path]:
-    """Write the tables of every grouping; return the paths of `names.inference_table_names`."""
+def write_inference_tables(folder: Path, *, counts: PromptCounts, study: Compared, mode: Mode) -> list[Path]:
+    """Write the tables of every grouping; return the paths of `names.inference_table_names`.
+
+    Counts that are no `CellCounts` have those alone that rest on counts of prompts.
+    """
     prompts, written = study.prompts, []
     for grouping in (*prompts.groupings, OVERALL):
-        frames = _frames(counts, grouping, groups_in(prompts, grouping), study, mode)
-        for name, frame in frames.items():
+        groups = groups_in(prompts, grouping)
+        found = entries(groups, counts.prompts)
+        frames = {"intervals": intervals_of(counts, groups, found, mode)}
+        if grouping != OVERALL:
+            frames |= _tested(counts, grouping, groups, found, study, mode)
+            if isinstance(counts, CellCounts):
+                frames |= _of_tokens(counts, grouping, groups, found, study, mode)
+        for name in (table for table in INFERENCE_TABLES if table in frames):
             path = table_file(folder, name, grouping, main=prompts.groupings[0])
-            written += write_with_tex(path, name, frame, about(prompts, mode))
+            written += write_with_tex(path, name, frames[name], about(prompts, mode))
     return written
 
 
-def _frames(
-    counts: CellCounts, grouping: str, groups: list[Group], study: Compared, mode: Mode
+def write_intervals(folder: Path, *, counts: PromptCounts, prompts: PromptSet, mode: Mode) -> list[Path]:
+    """Write `intervals.csv` of every grouping; return the paths."""
+    written = []
+    for grouping in (*prompts.groupings, OVERALL):
+        groups = groups_in(prompts, grouping)
+        frame = intervals_of(counts, groups, entries(groups, counts.prompts), mode)
+        path = table_file(folder, "intervals", grouping, main=prompts.groupings[0])
+        written += write_with_tex(path, "intervals", frame, about(prompts, mode))
+    return written
+
+
+def intervals_of(counts: PromptCounts, groups: list[Group], found: Entries, mode: Mode) -> pd.DataFrame:
+    """Return the table of rates with both intervals, of what the counts know."""
+    return intervals(groups, found, mode=mode, discarded=counts.discarded, has_tokens=counts.has_tokens)
+
+
+def _tested(
+    counts: PromptCounts, grouping: str, groups: list[Group], found: Entries, study: Compared, mode: Mode
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables of a grouping that `names.has_table` says it has, in their order."""
-    found = entries(groups, counts.prompts)
-    frames = {"intervals": intervals(groups, found, mode=mode, discarded=counts.discarded)}
-    if grouping == OVERALL:
-        return frames
+    """Return what follows from counts of prompts, of the tables that `names.has_table` says there are."""
     totals = [total(counts.prompts.get(prompt, Counts()) for prompt in group.prompts) for group in groups]
     test = compare(
         grouping,
@@ -67,12 +88,24 @@ def _frames(
         seed=study.seed,
         small_gap=study.statistics.small_gap,
     )
-    frames |= {
+    frames = {
         "group_differences": group_differences(groups, totals, test.gaps, mode=mode),
         "gap_test": gap_test(test),
         "gap_null": gap_null(test),
         "power": power_table(test),
         "terms": terms(groups, found, mode=mode),
+        "variance": variance(groups, found, counts.samples, mode=mode),
+    }
+    if has_table("mixed_model", grouping, study.prompts.groupings):
+        frames["mixed_model"] = mixed_model(groups, found, mode=mode)
+    return frames
+
+
+def _of_tokens(
+    counts: CellCounts, grouping: str, groups: list[Group], found: Entries, study: Compared, mode: Mode
+) -> dict[str, pd.DataFrame]:
+    """Return what needs more than that: p and q, draft positions, and how hard the text is."""
+    return {
         "distances": distances(
             counts.unit_histograms,
             grouping,
@@ -85,8 +118,4 @@ def _frames(
         "distributions": distributions(counts.unit_histograms, grouping, groups, mode=mode),
         "adjusted_differences": adjusted_differences(groups, found, study.measures, mode=mode),
         "standardised_acceptance": standardised_acceptance(groups, found, counts.positions, mode=mode),
-        "variance": variance(groups, found, counts.samples, mode=mode),
     }
-    if has_table("mixed_model", grouping, study.prompts.groupings):
-        frames["mixed_model"] = mixed_model(groups, found, mode=mode)
-    return frames
