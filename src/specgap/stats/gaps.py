@@ -97,7 +97,9 @@ def gaps(layout: Layout, sums: Sums, *, permutations: int, seed: int) -> Gaps:
     [contrast], [se], rss = design.fit(design.features[None])
     [variances] = design.variances(rss)
     if not (variances > _NO_VARIANCE).any():
-        raise NotEstimableError("no spread between units")
+        alike = (np.abs(contrast) <= _ROUNDING).all()
+        differ = "" if alike else ", though groups differ: all units of a group have one rate"
+        raise NotEstimableError(f"no spread between units{differ}")
     comparable = design.comparable
     statistic = _divided(np.abs(contrast), se, comparable)
     permutations = min(permutations, max(_FEWEST, _MOST_WORK // len(design.features)))
