@@ -11,11 +11,16 @@ from specgap.prompts import PromptSet, limited
 
 #: A cell over all settings of a decoding has this in place of a setting's name.
 ALL_SETTINGS = "all"
+#: A cell over all pairs has this in place of a pair's name; no pair can be called so (`names.RESERVED`).
+ALL_PAIRS = "all"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One pair under one decoding and one setting (or `ALL_SETTINGS`); empty for paths, which are of none."""
+    """One pair under one decoding and one setting; `setting` is empty for paths, which are of none.
+
+    `ALL_PAIRS` and `ALL_SETTINGS` stand in place of either.
+    """
 
     pair: str
     decoding: str
@@ -81,6 +86,25 @@ def drawn_cells(study: Study) -> list[Cell]:
             if len(study.settings_of(decoding)) > 1:
                 cells.append(Cell(pair, decoding, ALL_SETTINGS))
     return [cell for cell in cells if cell.folder not in study.absent]
+
+
+def compared_cells(study: Study) -> list[Cell]:
+    """Return the cells over all pairs: the main setting of each decoding that has two or more."""
+    return [
+        Cell(ALL_PAIRS, decoding, study.figure_settings_of(decoding)[0].name)
+        for decoding in study.decodings
+        if len(compared_pairs(study, decoding)) > 1
+    ]
+
+
+def compared_pairs(study: Study, decoding: str) -> list[str]:
+    """Return the pairs that have the main setting of a decoding, in the config's order.
+
+    Where the study is partial, those without a shard of it are left out.
+    """
+    main = study.figure_settings_of(decoding)[:1]
+    cells = [Cell(pair, decoding, setting.name) for pair in study.pairs for setting in main]
+    return [cell.pair for cell in cells if cell.folder not in study.absent]
 
 
 @dataclass(frozen=True)

@@ -54,10 +54,14 @@ WITH_TEX = frozenset(
         "cross_check",
         "measured_speed_up",
         "prompts",
+        "pairs_overview",
+        "pair_differences",
     }
 )
 #: Tables over settings that every decoding of several settings has.
 SETTINGS_TABLES = ("settings", "histograms", "best_schedule")
+#: Tables over the pairs of a study, which lie in the folder `all` of pairs.
+PAIRS_TABLES = ("pairs_overview", "pair_differences")
 #: Tables that are made of records or rounds, not of counts.
 RECORD_TABLES = ("schedule_state", "order_effect", "measured_speed_up")
 #: Tables of measured times, which no run writes unless they are asked for.
@@ -165,6 +169,11 @@ def order_setting(study: Study, decoding: str) -> Setting | None:
 def schedule_key(setting: Setting) -> tuple[Any, ...]:
     """Return the same for settings whose rounds have the same law."""
     return tuple(getattr(setting, key) for key in SCHEDULE_KEYS)
+
+
+def pairs_table_names() -> list[str]:
+    """Return the names of the files of `PAIRS_TABLES`, which are written together."""
+    return [file for table in PAIRS_TABLES for file in files_of(table)]
 
 
 def prompts_table_names() -> list[str]:
