@@ -96,6 +96,7 @@ rule draw_figure:
     log:
         "<logs>/draw_figure/{pair}/{decoding}/{setting}/{figure}.log",
     wildcard_constraints:
+        pair="[^/]+",
         setting="[^/]+",
     group:
         "figures"
@@ -106,7 +107,7 @@ rule draw_figure:
         runtime=step_minutes("draw"),
     params:
         config=CONFIG_FILE,
-        spec=lambda wildcards: specs_as_json([figure_spec(wildcards)], ["cell", "group", "settings"]),
+        spec=lambda wildcards: specs_as_json([figure_spec(wildcards)], ["cell", "group", "settings", "pairs"]),
     message:
         "Drawing {wildcards.figure} of {wildcards.pair}, {wildcards.decoding}, {wildcards.setting}"
     shell:
@@ -117,3 +118,7 @@ rule draw_figure:
 rule figures:
     input:
         [f"<results>/figures/{cell.folder}/index.json" for cell in drawn_cells(STUDY)],
+        [f"<results>/figures/{cell.folder}/index.json" for cell in compared_cells(STUDY)],
+
+
+include: "pairs.smk"

@@ -119,6 +119,7 @@ def figure_tables(wildcards):
     """Return the tables that one figure is drawn from, and what the facts in its header are read from."""
     folder = Path(STUDY.results) / "tables" / cell_of(wildcards).folder
     header = "settings.csv" if wildcards.setting == ALL_SETTINGS else "acceptance--overall.csv"
+    header = "pairs_overview.csv" if wildcards.pair == ALL_PAIRS else header
     drawn = figure_plan.table_files(figure_spec(wildcards), folder)
     return list(map(str, dict.fromkeys([*drawn, folder / header])))
 
@@ -130,6 +131,21 @@ def figure_code(wildcards):
 def settings_figures(decoding):
     """Return the figures over all settings of a decoding, by file name without its ending."""
     return list(figure_plan.figures_of(FIGURES, STUDY, Cell("", decoding, ALL_SETTINGS), ()))
+
+
+def compared_states(wildcards):
+    """Return the states of all pairs of a decoding at one setting."""
+    cells = [
+        Cell(pair, wildcards.decoding, wildcards.setting)
+        for pair in layout.compared_pairs(STUDY, wildcards.decoding)
+    ]
+    return [str(layout.state_file(Path(STUDY.results), cell)) for cell in cells]
+
+
+def pairs_figures(decoding):
+    """Return the figures over all pairs of a decoding, by file name without its ending."""
+    cells = [cell for cell in compared_cells(STUDY) if cell.decoding == decoding]
+    return [stem for cell in cells for stem in figure_plan.figures_of(FIGURES, STUDY, cell, ())]
 
 
 def with_endings(folder, stems):

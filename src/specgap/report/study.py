@@ -6,7 +6,7 @@ from pathlib import Path
 from specgap.config import Study
 from specgap.figures.cells import cell_facts
 from specgap.files import write_text
-from specgap.layout import drawn_cells
+from specgap.layout import compared_cells, drawn_cells
 from specgap.prompts import PromptSet
 from specgap.report.methods import distinct, methods
 from specgap.report.page import CellPart, StudyFacts, write_page
@@ -76,5 +76,5 @@ def _cells(study: Study, prompts: PromptSet) -> list[CellPart]:
             tables=results / "tables" / cell.folder,
             over_settings=settings_tables(study, cell.decoding),
         )
-        for cell in drawn_cells(study)
+        for cell in [*drawn_cells(study), *compared_cells(study)]
     ]
