@@ -7,13 +7,12 @@ import pytest
 
 from specgap.errors import TableError
 from specgap.figures.draw import draw_many
-from specgap.figures.facts import CellFacts, counted_over_pairs
 from specgap.figures.plan import figures_of_cell, figures_of_pairs, figures_of_settings
 from specgap.figures.visible import one_line
 from specgap.report.page import CellPart, StudyFacts, write_page
 from specgap.report.sentences import about_pairs, about_settings
 from specgap.tables.csv import read_table, write_table
-from tests.support.drawing import SPECS, cell, facts_of
+from tests.support.drawing import SPECS, cell, facts_of, pairs_facts
 from tests.support.synthetic_pairs import THREE_PAIRS, write_pairs
 from tests.support.synthetic_tables import HOSTILE, without_terms, write_prompts, write_settings
 
@@ -269,9 +268,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_pairs_side_by_side_are_the_last_chapter_with_figure_tables_and_a_claim(folder, beside):
     tables, figures = beside / "tables", beside / "figures"
-    about = {"decoding": "sampled", "mode": "sampled", "setting": "heuristic-5", "grouping": "category"}
-    counted = vars(counted_over_pairs(tables))
-    facts = CellFacts(pair="all", target="2 targets", draft="3 drafts", **about, **counted)
+    facts = pairs_facts(tables, targets=2, drafts=3)
     plan = figures_of_pairs(SPECS.values(), "sampled")
     draw_many(plan, figures, tables_folder=tables, facts=facts, index=figures / "index.json")
     cells = [CellPart(facts_of(folder / "tables"), folder / "figures" / "heuristic-5", folder / "tables")]

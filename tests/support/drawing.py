@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from specgap.figures.draw import draw
 from specgap.figures.facts import CellFacts, counted_in_cell, counted_over_pairs, counted_over_settings
 from specgap.figures.spec import Spec, load_specs
-from tests.support.synthetic_pairs import TWO_DRAFTS, write_pairs
+from tests.support.synthetic_pairs import write_pairs
 from tests.support.synthetic_tables import HONEST_LIKE, write_cell, write_settings
 
 FIGURES_YAML = Path(__file__).parents[2] / "config" / "figures.yaml"
@@ -53,18 +53,25 @@ def figure(identifier: str, tables: Path, group: str | None = None, **facts: obj
     return draw(spec, group, tables_folder=folder, facts=about)
 
 
-def pairs_figure(tables: Path, *, targets: int = 1, drafts: int = len(TWO_DRAFTS), **more: object) -> Figure:
+def pairs_figure(tables: Path, **more: object) -> Figure:
     """Draw the pairs side by side from the tables of `write_pairs`."""
-    how: dict[str, object] = {"mode": "sampled", "setting": "heuristic-5", **more}
-    facts = CellFacts(
+    return draw(SPECS["pairs_overview"], None, tables_folder=tables, facts=pairs_facts(tables, **more))
+
+
+def pairs_facts(
+    tables: Path, *, targets: int = 1, drafts: int = 2, mode: str = "sampled", **more: object
+) -> CellFacts:
+    """Return the facts of a synthetic cell over pairs."""
+    about: dict[str, object] = {"setting": "heuristic-5", **vars(counted_over_pairs(tables)), **more}
+    return CellFacts(
         pair="all",
         target=f"{targets} target{'s' * (targets != 1)}",
         draft=f"{drafts} drafts",
-        decoding=str(how["mode"]),
+        decoding=mode,
+        mode=mode,
         grouping="category",
-        **{**vars(counted_over_pairs(tables)), **how},
+        **about,  # type: ignore[arg-type]
     )
-    return draw(SPECS["pairs_overview"], None, tables_folder=tables, facts=facts)
 
 
 def texts(drawn: Figure) -> str:

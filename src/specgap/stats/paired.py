@@ -33,7 +33,7 @@ from specgap.stats.ratio import ROUNDING, t_quantile
 NOT_BOTH = "no prompt judged under both"
 NO_SPREAD_INNER = "every prompt differs alike: no inner interval"
 NO_SPREAD_OUTER = "every unit differs alike: no outer interval"
-NO_OTHERS = "no change against others: none has two units"
+NO_OTHERS = "no interval of the change: too few units outside the group"
 
 
 @dataclass(frozen=True)

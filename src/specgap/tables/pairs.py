@@ -64,7 +64,7 @@ DIFFERENCE_COLUMNS = (
     "note",
 )
 NOTHING_JUDGED = "nothing judged"
-NO_OTHER_PROMPTS = "no prompt outside the group: no change against others"
+NO_OTHER_PROMPTS = "no change against others: no prompt outside the group"
 
 
 @dataclass(frozen=True)
