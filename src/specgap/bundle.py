@@ -137,7 +137,7 @@ def _counted(study: Study, prompts: PromptSet) -> list[Path]:
 
 def _made(results: Path) -> list[Path]:
     files = [results / name for name in ("report.html", "methods.md", "references.bib")]
-    for folder in ("tables", "figures", "study/tables"):
+    for folder in ("tables", "figures", "study/tables", "study/figures"):
         files += sorted((results / folder).rglob("*"))
     return [file for file in files if file.is_file() and not file.name.startswith(".")]
 

@@ -11,11 +11,17 @@ from specgap.prompts import PromptSet, limited
 
 #: A cell over all settings of a decoding has this in place of a setting's name.
 ALL_SETTINGS = "all"
+#: A cell over all pairs has this in place of a pair's name; no pair can be called so (`names.RESERVED`).
+#: Its files lie with the study's, whatever its setting (`kind_folder`).
+ALL_PAIRS = "all"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One pair under one decoding and one setting (or `ALL_SETTINGS`); empty for paths, which are of none."""
+    """One pair under one decoding and one setting; `setting` is empty for paths, which are of none.
+
+    `ALL_PAIRS` and `ALL_SETTINGS` stand in place of either.
+    """
 
     pair: str
     decoding: str
@@ -83,6 +89,25 @@ def drawn_cells(study: Study) -> list[Cell]:
     return [cell for cell in cells if cell.folder not in study.absent]
 
 
+def compared_cells(study: Study) -> list[Cell]:
+    """Return the cells over all pairs: the main setting of each decoding that has two or more."""
+    return [
+        Cell(ALL_PAIRS, decoding, study.figure_settings_of(decoding)[0].name)
+        for decoding in study.decodings
+        if len(compared_pairs(study, decoding)) > 1
+    ]
+
+
+def compared_pairs(study: Study, decoding: str) -> list[str]:
+    """Return the pairs that have the main setting of a decoding, in the config's order.
+
+    Where the study is partial, those without a shard of it are left out.
+    """
+    main = study.figure_settings_of(decoding)[:1]
+    cells = [Cell(pair, decoding, setting.name) for pair in study.pairs for setting in main]
+    return [cell.pair for cell in cells if cell.folder not in study.absent]
+
+
 @dataclass(frozen=True)
 class Shard:
     """A run of one sample: the prompts of one id remainder or, under `carry_state`, consecutive prompts."""
@@ -147,6 +172,13 @@ def _runs(prompts: Sequence[int], number: int) -> Iterable[Sequence[int]]:
     length = -(-len(prompts) // number)
     for start in range(0, len(prompts), length):
         yield prompts[start : start + length]
+
+
+def kind_folder(results: Path, kind: str, cell: Cell) -> Path:
+    """Return the folder of a cell's tables or figures; those over all pairs lie in `study/`, by decoding."""
+    return (
+        results / "study" / kind / cell.decoding if cell.pair == ALL_PAIRS else results / kind / cell.folder
+    )
 
 
 def shard_file(results: Path, kind: str, cell: Cell, shard: str) -> Path:

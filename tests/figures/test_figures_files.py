@@ -112,14 +112,16 @@ import sys
 from pathlib import Path
 from specgap.figures.columns import KINDS
 from specgap.figures.draw import draw_many
-from specgap.figures.plan import figures_of_cell, figures_of_settings
-from tests.support.drawing import SPECS, facts_of
+from specgap.figures.plan import figures_of_cell, figures_of_pairs, figures_of_settings
+from tests.support.drawing import SPECS, facts_of, pairs_facts
 tables, folder = Path(sys.argv[1]), Path(sys.argv[2])
 for setting, source in (("heuristic-5", tables), ("all", tables / "all")):
     plan = figures_of_settings if setting == "all" else lambda *of: figures_of_cell(of[0], ["female"], of[1])
     what = plan({spec.kind: spec for spec in SPECS.values()}.values(), "sampled")
     facts = facts_of(source, setting=setting)
     draw_many(what, folder, tables_folder=source, facts=facts, index=folder / "index.json")
+what, source = figures_of_pairs(SPECS.values(), "sampled"), tables / "pairs"
+draw_many(what, folder, tables_folder=source, facts=pairs_facts(source), index=folder / "index.json")
 """
 
 

@@ -93,7 +93,7 @@ def test_title_caption_and_alt_text_keep_a_name_that_the_font_cannot_show(cells,
     [
         *("probabilities_both", "probabilities_by_group", "schedule_sweep", "order_effect", "cross_check"),
         *("probabilities_by_setting", "forest", "term_dots", "surer_draft", "distributions"),
-        *("group_differences", "largest_gap", "power", "distinctive_tokens"),
+        *("group_differences", "largest_gap", "power", "distinctive_tokens", "pairs_overview"),
     ],
 )
 def test_an_empty_figure_says_why_it_is_empty(cells, identifier):

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,11 @@ import yaml
 
 from specgap.config import parse
 from specgap.errors import ConfigError, TableError
-from specgap.figures.columns import COLUMNS, KINDS, SETTINGS_COLUMNS
-from specgap.figures.plan import code_files, figures_of, figures_of_cell, figures_of_settings
+from specgap.figures.columns import COLUMNS, KINDS, PAIRS_COLUMNS, SETTINGS_COLUMNS
+from specgap.figures.plan import code_files, figures_of, figures_of_cell, figures_of_settings, named
 from specgap.figures.registry import function_of
 from specgap.figures.spec import PLACEHOLDERS, load_specs, specs_from_json
-from specgap.layout import ALL_SETTINGS, Cell
+from specgap.layout import ALL_PAIRS, ALL_SETTINGS, Cell
 from specgap.names import file_name
 from specgap.tables import (
     acceptance,
@@ -26,6 +27,7 @@ from specgap.tables import (
     histograms,
     intervals,
     orders,
+    pairs,
     positions,
     schedule_state,
     settings,
@@ -34,7 +36,7 @@ from specgap.tables import (
     terms,
     variance,
 )
-from specgap.tables.names import SETTINGS_TABLES
+from specgap.tables.names import PAIRS_TABLES, SETTINGS_TABLES
 from tests.support.drawing import FIGURES_YAML, SPECS, cell, facts_of, figure
 
 ENTRY = {
@@ -57,6 +59,7 @@ NAMED_BY_THE_STUDY = {
     *("distinctive_tokens", "distributions", "position", "variance", "power", "probabilities_by_group"),
     *("joint_probabilities", "probabilities_by_setting", "calibration", "schedule_sweep"),
     *("best_schedule", "schedule_state", "order_effect", "cross_check", "measured_speed_up"),
+    "pairs_overview",
 }
 
 
@@ -124,6 +127,12 @@ def test_declared_columns_over_settings_are_those_that_are_written():
     assert SETTINGS_COLUMNS.keys() == written.keys()
     for table, columns in SETTINGS_COLUMNS.items():
         assert columns <= set(written[table]), table
+
+
+def test_declared_columns_over_pairs_are_those_that_are_written():
+    assert PAIRS_COLUMNS["pairs_overview"] <= set(pairs.COLUMNS)
+    assert PAIRS_COLUMNS["pair_differences"] <= set(pairs.DIFFERENCE_COLUMNS)
+    assert PAIRS_COLUMNS.keys() == set(PAIRS_TABLES)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +203,19 @@ def test_figures_over_settings_are_those_whose_tables_the_study_has():
     cell = Cell("demo", "sampled", ALL_SETTINGS)
     more = figures_of(SPECS.values(), study, cell, ["a"])
     assert set(more) - set(by_tables) == {"schedule_state", "order_effect", "cross_check"}
+
+
+def test_figures_over_pairs_are_drawn_where_there_are_two_at_the_main_setting():
+    pair = {"target": "./big", "draft": "./small"}
+    two = parse({"pairs": {"a": pair, "b": pair}, "settings": STUDIED}, source="test")
+    main = Cell(ALL_PAIRS, "sampled", two.figure_settings_of("sampled")[0].name)
+    assert set(figures_of(SPECS.values(), two, main, ["a"])) == {"pairs_overview"}
+    assert figures_of(SPECS.values(), two, replace(main, setting="constant-2"), ["a"]) == {}
+    assert "pairs_overview" not in figures_of(SPECS.values(), two, replace(main, pair="a"), ["a"])
+    one = parse({"pairs": {"a": pair}, "settings": STUDIED}, source="test")
+    nothing = figures_of(SPECS.values(), one, main, ["a"])
+    with pytest.raises(ConfigError, match="this study has none there"):
+        named(nothing, "pairs_overview")
 
 
 def test_figures_of_measured_times_are_drawn_only_when_they_are_asked_for():

@@ -7,12 +7,14 @@ import pytest
 
 from specgap.errors import TableError
 from specgap.figures.draw import draw_many
-from specgap.figures.plan import figures_of_cell, figures_of_settings
+from specgap.figures.plan import figures_of_cell, figures_of_pairs, figures_of_settings
 from specgap.figures.visible import one_line
 from specgap.report.page import CellPart, StudyFacts, write_page
-from specgap.report.sentences import about_settings
+from specgap.report.sentences import about_pairs, about_settings
 from specgap.tables.csv import read_table, write_table
-from tests.support.drawing import SPECS, cell, facts_of
+from specgap.tables.names import PAIRS_TABLES
+from tests.support.drawing import SPECS, cell, facts_of, pairs_facts
+from tests.support.synthetic_pairs import THREE_PAIRS, write_pairs
 from tests.support.synthetic_tables import HOSTILE, without_terms, write_prompts, write_settings
 
 #: Tables of a cell that the page shows.
@@ -258,3 +260,68 @@ def test_a_missing_index_is_named(folder, tmp_path):
     study = StudyFacts("t", {}, {}, folder / "prompts.csv")
     with pytest.raises(TableError, match=r"index\.json cannot be read"):
         write_page(tmp_path / "report.html", study, [part])
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables and figure of three pairs, two of which share a target."""
+    folder = tmp_path_factory.mktemp("pairs")
+    write_pairs(folder / "tables", HOSTILE, THREE_PAIRS)
+    return folder
+
+
+def test_pairs_side_by_side_are_the_last_chapter_with_figure_tables_and_a_claim(folder, beside):
+    tables, figures = beside / "tables", beside / "figures"
+    facts = pairs_facts(tables, targets=2, drafts=3)
+    plan = figures_of_pairs(SPECS.values(), "sampled")
+    draw_many(plan, figures, tables_folder=tables, facts=facts, index=figures / "index.json")
+    cells = [
+        CellPart(facts_of(folder / "tables"), folder / "figures" / "heuristic-5", folder / "tables", SHOWN)
+    ]
+    cells.append(CellPart(facts, figures, tables, PAIRS_TABLES))
+    study = StudyFacts("t", {}, {}, folder / "prompts.csv")
+    write_page(beside / "report.html", study, cells)
+    page = Page((beside / "report.html").read_text(encoding="utf-8"))
+    [sentence] = about_pairs(tables)
+    assert page.text.count(" ".join(sentence.split())) == 2, "at the top, and in its chapter"
+    assert "Pairs side by side, sampled decoding" in page.text
+    assert page.text.rindex("Pairs side by side") > page.text.rindex("Pair demo, sampled")
+    assert "3: 2 targets, 3 drafts" in page.text
+    for title in ("Pairs by group", "Drafts of one target"):
+        assert title in page.text
+    assert len(page.all("img")) == 3
+
+
+def test_the_sentence_on_drafts_is_that_of_the_largest_tested_difference(beside):
+    table = read_table(beside / "tables" / "pair_differences.csv")
+    rows = table[(table["grouping"] != "overall") & table["p_adjusted"].notna()]
+    row = rows.loc[rows["difference_pp"].abs().idxmax()]
+    [sentence] = about_pairs(beside / "tables")
+    assert sentence.startswith("Of the drafts of org/big, small and tiny differ most for ")
+    assert f"small has {row['difference_pp']:.1f} percentage points more" in sentence
+    low, high = (f"{row[f'like_{end}_pp']:+.1f}".replace("-", "−") for end in ("low", "high"))
+    assert f"{low} to {high}" in sentence
+
+
+@pytest.mark.parametrize(
+    ("p", "said"),
+    [
+        (0.049, "adjusted p = 0.049), more than chance; 2 of 2"),
+        (0.0501, "adjusted p = 0.050), not distinguishable from chance; 0 of 2"),
+        (1e-9, "adjusted p < 0.0001), more than chance"),
+    ],
+)
+def test_the_words_on_drafts_follow_from_the_adjusted_p(tmp_path, p, said):
+    write_pairs(tmp_path, {"a": (3, 4), "b": (3, 4)})
+    path = tmp_path / "pair_differences.csv"
+    write_table(path, read_table(path).assign(p_adjusted=p))
+    assert said in about_pairs(tmp_path)[0]
+
+
+def test_drafts_that_cannot_be_compared_or_tested_say_so_and_targets_of_one_say_nothing(tmp_path):
+    write_pairs(tmp_path, {"a": (3, 4), "b": (3, 4)}, unjudged=["tiny"])
+    assert "no prompt was judged under both" in about_pairs(tmp_path)[0]
+    write_pairs(tmp_path, {"a": (1, 4), "b": (1, 4)})
+    assert "there is no test of it (one identity term; no outer interval" in about_pairs(tmp_path)[0]
+    write_pairs(tmp_path, {"a": (3, 4)}, {"one": ("x", "y"), "other": ("z", "y")})
+    assert about_pairs(tmp_path) == []

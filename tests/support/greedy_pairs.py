@@ -74,7 +74,10 @@ def _ending(pair: ReadyPair) -> ReadyPair:
     texts = paths.to_pandas().groupby("prompt").token.apply(list)
     met = sorted({token for text in texts for token in text})
     at = {token: [text.index(token) for text in texts if token in text] for token in met}
-    in_the_middle = min((token for token in met if min(at[token]) >= 3), key=lambda token: len(at[token]))
+    middle = range(3, _LONGEST - 1)
+    in_the_middle = min(
+        (token for token in met if min(at[token]) in middle), key=lambda token: len(at[token])
+    )
     drafted = Counter(tails["token"].to_pylist())
     of_the_draft = max(set(drafted) - set(met), key=lambda token: (drafted[token], token))
     return replace(pair, eos_token_ids=(in_the_middle, of_the_draft))

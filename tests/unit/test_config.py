@@ -124,6 +124,11 @@ BAD = {
     "a pair that leaves the folder": ({"pairs": {"..": "demo"}}, "a pair is named '..'"),
     "a pair with a slash": ({"pairs": {"a/b": "demo"}}, "a pair is named 'a/b'"),
     "a reserved name": ({"decodings": {"all": {}}}, "a decoding is named 'all'"),
+    "a pair of the name of all pairs": ({"pairs": {"all": "demo"}}, "a pair is named 'all', which specgap"),
+    "a setting of the name of all settings": (
+        {"settings": [{"schedule": "constant", "num_assistant_tokens": 5, "name": "all"}]},
+        "a setting is named 'all', which specgap",
+    ),
     "an unknown setting under a decoding": (
         {"decodings": {"a": {"settings": ["constant-7"]}}},
         "decodings.a.settings lists 'constant-7'; wanted one of heuristic-5",

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from specgap.config import Study, parse
 from specgap.errors import TraceError
 from specgap.layout import (
+    ALL_PAIRS,
     Cell,
     Job,
+    compared_cells,
+    compared_pairs,
     counted_files,
     done_file,
     find_job,
@@ -170,3 +173,25 @@ def test_cells_with_records_are_those_with_figures_or_real_rounds() -> None:
         "demo/greedy/constant-1-batched",
     ]
     assert [cell.folder for cell in path_cells(several)] == ["demo/sampled"]
+
+
+TWO_PAIRS = {name: {"target": "./t", "draft": f"./{name}"} for name in ("one", "two")}
+
+
+def test_pairs_are_compared_at_the_main_setting_of_every_decoding_that_has_two() -> None:
+    two = study(pairs=TWO_PAIRS, decodings={"sampled": {}, "greedy": {"mode": "greedy"}})
+    assert compared_cells(two) == [Cell(ALL_PAIRS, name, "heuristic-5") for name in ("sampled", "greedy")]
+    assert compared_cells(study(pairs={"one": TWO_PAIRS["one"]})) == []
+    undrawn = {
+        "decodings": {"sampled": {"settings": ["constant-5"]}},
+        "figures": {"settings": ["constant-20"]},
+    }
+    assert compared_cells(study(pairs=TWO_PAIRS, **undrawn)) == []
+
+
+def test_a_pair_that_a_partial_study_lacks_is_not_compared() -> None:
+    three = study(pairs={**TWO_PAIRS, "three": {"target": "./t", "draft": "./three"}})
+    lacking = three.model_copy(update={"absent": ["two/sampled/heuristic-5"]})
+    assert compared_pairs(lacking, "sampled") == ["one", "three"]
+    fewer = three.model_copy(update={"absent": [f"{name}/sampled/heuristic-5" for name in ("two", "three")]})
+    assert compared_cells(fewer) == []

@@ -134,7 +134,9 @@ def test_the_pair_accepts_six_to_nine_of_ten_judged_tokens_of_the_embedded_promp
         texts = [row["template_masked"].partition("[M]")[0].rstrip() for row in rows]
     pair = train(tmp_path, texts=texts, seed=SEED, training=Training())
     ready = ready_pair(pair, device="cpu", gpu_given=False)
-    sampled, greedy = (acceptance(ready, texts[::7], mode, tmp_path / mode) for mode in ("sampled", "greedy"))
+    sampled, greedy = (
+        acceptance(ready, texts[::21], mode, tmp_path / mode) for mode in ("sampled", "greedy")
+    )
     print(f"sampled {sampled:.3f}, greedy {greedy:.3f}; band 0.6 to 0.9")
     assert 0.6 < sampled < 0.9
     assert 0.6 < greedy < 0.9

@@ -2,7 +2,7 @@
 
 import re
 
-from specgap.tables import gap_test, intervals, names
+from specgap.tables import gap_test, intervals, names, pairs
 from tests.statistics.table import DOCS, END, START
 from tests.support.sandbox import ROOT
 
@@ -26,9 +26,11 @@ def test_every_table_that_is_named_is_written() -> None:
         *names.inference_table_names(["g"]),
         *names.cell_table_names(["g"]),
         *names.surer_table_names(["g"]),
+        *names.pairs_table_names(),
     }
     for name in re.findall(r"`(\w+\.csv)`", text):
         assert name in written
     for column in ("p_omnibus", "claim", "detectable_pp", "null_mean_pp", "share_as_large"):
         assert column in gap_test.COLUMNS
     assert {"these_low", "like_high"} <= set(intervals.COLUMNS)
+    assert {"difference_pp", "p_adjusted", "change_low_pp"} <= set(pairs.DIFFERENCE_COLUMNS)

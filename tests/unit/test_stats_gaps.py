@@ -207,7 +207,7 @@ def test_what_cannot_be_tested_is_said(of: World, reason: str) -> None:
 
 def test_where_all_is_accepted_there_is_no_spread_to_test_with() -> None:
     layout, sums = world(PLURALS)
-    with pytest.raises(NotEstimableError, match="no spread between units$"):
+    with pytest.raises(NotEstimableError, match=r"no spread between units$"):
         gaps(layout, Sums(sums.whole, sums.whole), permutations=99, seed=1)
     first = layout.group == 0
     with pytest.raises(NotEstimableError, match="no spread between units, though groups differ"):

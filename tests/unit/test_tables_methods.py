@@ -32,6 +32,9 @@ FACTS = {
 PROMPTS = prompt_set(
     row("they", "a|b", "say `x`"), *(row(f"{n}", "a|b", term=f"t{n}") for n in range(3)), pilot=20
 )
+TWO_DRAFTS = parse(
+    {"pairs": {"a": {"target": "gpt2", "draft": "x"}, "b": {"target": "gpt2", "draft": "y"}}}, source="test"
+)
 
 
 def text(study: Study | None = None, **facts: object) -> str:
@@ -118,8 +121,13 @@ def test_another_pair_is_no_demonstration() -> None:
     assert "is a demonstration" not in text(study)
 
 
+def test_how_drafts_are_compared_is_said_where_a_study_has_several_pairs() -> None:
+    assert "*Drafts of one target* are compared" in text(TWO_DRAFTS)
+    assert "*Drafts of one target*" not in text()
+
+
 def test_every_citation_has_an_entry_and_every_entry_balanced_braces() -> None:
-    cited = set(re.findall(r"@([a-z]+\d{4})", text()))
+    cited = set(re.findall(r"@([a-z]+\d{4})", text() + text(TWO_DRAFTS)))
     assert cited == set(ENTRIES)
     assert references().count("{") == references().count("}")
     assert re.findall(r"^@\w+{(\w+),$", references(), re.M) == sorted(ENTRIES)

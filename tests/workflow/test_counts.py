@@ -18,7 +18,10 @@ pytestmark = pytest.mark.slow
 WORLD = World(terms=(("women", 5), ("men", 4), ("they & them", 1)), templates=4, term_sd=0.2)
 STUDY = {
     "collector": "counts",
-    "pairs": {"eagle": {"target": "meta/big", "draft": "eagle-head", "counts": "served.csv"}},
+    "pairs": {
+        "eagle": {"target": "meta/big", "draft": "eagle-head", "counts": "served.csv"},
+        "mtp": {"target": "meta/big", "draft": "mtp-head", "counts": "other.csv"},
+    },
     "statistics": {"permutations": 199},
 }
 FIGURES = {"forest", "group_differences", "largest_gap", "power", "term_dots", "variance"}
@@ -27,7 +30,8 @@ FIGURES = {"forest", "group_differences", "largest_gap", "power", "term_dots", "
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     made = make_sandbox(tmp_path_factory.mktemp("served") / "study")
-    write_counts(made.folder / "served.csv", WORLD.prompts, WORLD.counts(1))
+    for seed, name in enumerate(("served", "other"), start=1):
+        write_counts(made.folder / f"{name}.csv", WORLD.prompts, WORLD.counts(seed))
     made.write_config(**STUDY)
     return made
 
@@ -37,6 +41,7 @@ def test_counts_become_tables_figures_and_a_report(served: Sandbox) -> None:
     assert planned.code == 0, planned.output
     assert set(planned.job_counts()) == {
         "prepare_prompts", "tabulate_prompts", "tabulate_counts", "draw_figures", "write_report",
+        "tabulate_pairs", "draw_pairs_figures",
     }  # fmt: skip
     run = served.snakemake()
     assert run.code == 0, run.output
@@ -45,8 +50,10 @@ def test_counts_become_tables_figures_and_a_report(served: Sandbox) -> None:
     written = {path.name for path in (served.results / "tables" / cell).iterdir()}
     assert written == set(count_table_names(["group"]))
     assert {path.stem for path in (served.results / "figures" / cell).glob("*.pdf")} == FIGURES
+    assert (served.results / "study/figures/sampled/pairs_overview.pdf").is_file()
     page = (served.results / "report.html").read_text()
     assert "Does the draft serve the 3 groups of group equally?" in page
+    assert "Pairs side by side" in page
     assert "these tables are left out, and all figures that need either: acceptance_by_position" in page
     methods = (served.results / "methods.md").read_text()
     assert "their counts were read from `served.csv`" in methods
@@ -76,8 +83,17 @@ def test_a_bundle_of_counts_is_drawn_elsewhere(served: Sandbox, tmp_path: Path) 
     assert run.code == 0, run.output
     with zipfile.ZipFile(served.results / "bundle.zip") as archive:
         archive.extractall(tmp_path)
-        assert {"served.csv", "results/tables/eagle/sampled/served/gap_test.csv"} <= set(archive.namelist())
+        assert {
+            "served.csv",
+            "other.csv",
+            "results/tables/eagle/sampled/served/gap_test.csv",
+            "results/study/tables/sampled/pair_differences.csv",
+            "results/study/figures/sampled/pairs_overview.png",
+        } <= set(archive.namelist())
     study = load(tmp_path / "config.yaml")
     assert study.bundled
     assert study.pairs["eagle"].counts == "served.csv"
-    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["prompts"]["files"] == ["served.csv"]
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["prompts"]["files"] == [
+        "served.csv",
+        "other.csv",
+    ]

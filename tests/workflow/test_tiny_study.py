@@ -11,7 +11,7 @@ import pytest
 from specgap.names import file_name
 from specgap.schema import Verdict
 from tests.support.sandbox import Sandbox
-from tests.workflow.conftest import PROMPTS, SETTINGS, STUDY, write_prompts
+from tests.workflow.conftest import PROMPTS, SETTINGS, STUDY, prepare_study, write_prompts
 
 pytestmark = pytest.mark.slow
 #: Cells with records: replayed, real rounds on some prompts, and greedy.
@@ -233,3 +233,20 @@ def test_a_damaged_shard_is_named_and_then_replaced(copy: Sandbox) -> None:
     assert shard.name in refused.output
     assert copy.snakemake("--forcerun", "replay_records", "--", cell).code == 0
     assert shard.read_bytes() == whole
+
+
+def test_pairs_are_held_side_by_side_where_a_study_has_two_of_them(tmp_path: Path) -> None:
+    sandbox = prepare_study(tmp_path / "study")
+    figure = "results/study/figures/sampled/pairs_overview.png"
+    assert not {"tabulate_pairs", "draw_pairs_figures"} & set(sandbox.dry_run().job_counts())
+    assert sandbox.dry_run(figure).code != 0
+    pairs = {
+        name: {"target": "./models/target", "draft": f"./models/{draft}"}
+        for name, draft in (("tiny", "draft"), ("twin", "target"))
+    }
+    sandbox.write_config(**{**STUDY, "pairs": pairs})
+    counts = sandbox.dry_run().job_counts()
+    assert (counts["tabulate_pairs"], counts["draw_pairs_figures"]) == (2, 2)
+    alone = sandbox.dry_run(figure).job_counts()
+    assert (alone["tabulate_pairs"], alone["draw_pairs_figures"]) == (1, 1)
+    assert not {"tabulate_cell", "draw_figures"} & set(alone)

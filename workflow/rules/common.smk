@@ -25,7 +25,8 @@ from specgap import prompts as prompt_sets
 from specgap.errors import ConfigError, one_sentence
 from specgap.figures import plan as figure_plan
 from specgap.figures.spec import load_specs, specs_as_json
-from specgap.layout import ALL_SETTINGS, Cell, done_file, drawn_cells, path_cells, plan_parts
+from specgap.layout import ALL_SETTINGS, Cell, compared_cells, done_file, drawn_cells
+from specgap.layout import path_cells, plan_parts
 from specgap.layout import stored_cells, traced_cells
 from specgap.models import hub
 from specgap.models.folders import folder_of, newest_file

@@ -117,3 +117,7 @@ rule draw_figure:
 rule figures:
     input:
         [f"<results>/figures/{cell.folder}/index.json" for cell in drawn_cells(STUDY)],
+        [f"<results>/study/figures/{cell.decoding}/index.json" for cell in compared_cells(STUDY)],
+
+
+include: "pairs.smk"

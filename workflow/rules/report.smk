@@ -6,7 +6,7 @@ rule write_report:
         prompts="<results>/study/prompts.parquet",
         done=model_runs,
         tables=rules.tables.input,
-        figures=[f"<results>/figures/{cell.folder}/index.json" for cell in drawn_cells(STUDY)],
+        figures=rules.figures.input,
         origin=prompt_origin(),
         code=sources("src/specgap/report/*.py", "src/specgap/report/templates/*"),
     output:

@@ -78,3 +78,4 @@ rule tables:
             if cell.setting == ALL_SETTINGS
             for table in table_names.settings_tables(STUDY, cell.decoding)
         ],
+        [f"<results>/study/tables/{cell.decoding}/pairs_overview.csv" for cell in compared_cells(STUDY)],

@@ -70,6 +70,19 @@ SETTINGS_COLUMNS: dict[str, frozenset[str]] = {
     }.items()
 }
 
+#: The same for the tables over all pairs of a decoding, which lie in the folder `all` of pairs.
+PAIRS_COLUMNS: dict[str, frozenset[str]] = {
+    name: frozenset(columns.split())
+    for name, columns in {
+        "pairs_overview": "grouping group pair target draft acceptance_rate acceptance_rate_prompt_mean "
+        "these_low these_high like_low like_high block_efficiency n_terms n_units n_prompts n_judged "
+        f"{_ABOUT}",
+        "pair_differences": "target pair_a pair_b grouping group difference_pp these_low_pp these_high_pp "
+        "like_low_pp like_high_pp p p_adjusted change_vs_others_pp change_low_pp change_high_pp n_terms "
+        f"n_units n_prompts n_prompts_left_out {_ABOUT}",
+    }.items()
+}
+
 #: Kind to the module of `specgap.figures` that draws it.
 KINDS: dict[str, str] = {
     "probabilities": "probabilities",
@@ -95,4 +108,5 @@ KINDS: dict[str, str] = {
     "order_effect": "orders",
     "cross_check": "cross",
     "measured_speed_up": "speed",
+    "pairs_overview": "pairs",
 }

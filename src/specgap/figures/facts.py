@@ -13,7 +13,8 @@ class CellFacts:
     """Facts of one cell. `acceptance_rate` is pooled over all prompts.
 
     Over all settings `setting` is `all`, `n_judged` is summed, and the rate runs from `acceptance_rate` to
-    `acceptance_rate_to`. `pilot` is the limit of prompts per group, `partial` says what is still missing.
+    `acceptance_rate_to`. So it is over all pairs, where `pair` is `all`, and `target` and `draft` say how
+    many there are. `pilot` is the limit of prompts per group, `partial` says what is still missing.
     """
 
     pair: str
@@ -31,6 +32,7 @@ class CellFacts:
     over_confident_ratio: float = 2.0
     pilot: int | None = None
     partial: str = ""
+    n_pairs: int = 1
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Counted:
     acceptance_rate: float | None
     acceptance_rate_to: float | None = None
     n_settings: int = 1
+    n_pairs: int = 1
 
 
 def counted_in_cell(folder: Path) -> Counted:
@@ -74,6 +77,19 @@ def counted_over_settings(folder: Path, *, only: str | None = None) -> Counted:
     )
 
 
+def counted_over_pairs(folder: Path) -> Counted:
+    """Read n, summed over pairs, and the range of rates of all prompts from `pairs_overview.csv`."""
+    rows = [row for row in _rows(folder / "pairs_overview.csv") if row["grouping"] == "overall"]
+    rates = [float(row["acceptance_rate"]) for row in rows if row["acceptance_rate"]]
+    return Counted(
+        max(int(row["n_prompts"]) for row in rows),
+        sum(int(row["n_judged"]) for row in rows),
+        min(rates, default=None),
+        max(rates, default=None),
+        n_pairs=len(rows),
+    )
+
+
 def facts_lines(facts: CellFacts) -> list[str]:
     """Return the facts as short phrases, in the order they are read."""
     where = (
@@ -81,8 +97,9 @@ def facts_lines(facts: CellFacts) -> list[str]:
         if facts.setting == "all"
         else facts.setting
     )
+    pair = f"pair {facts.pair}: {_short(facts.target)} ← {_short(facts.draft)}"
     phrases = [
-        f"pair {facts.pair}: {_short(facts.target)} ← {_short(facts.draft)}",
+        f"{facts.n_pairs} pairs: {facts.target}, {facts.draft}" if facts.pair == "all" else pair,
         f"{facts.decoding} ({facts.mode})" if facts.decoding != facts.mode else facts.mode,
         where,
         f"{facts.n_prompts:,} prompts",

@@ -7,7 +7,7 @@ from specgap.config import Study
 from specgap.errors import ConfigError
 from specgap.figures.columns import KINDS
 from specgap.figures.spec import Mode, Spec
-from specgap.layout import ALL_SETTINGS, Cell
+from specgap.layout import ALL_PAIRS, ALL_SETTINGS, Cell, compared_cells
 from specgap.names import file_name
 from specgap.tables.names import TIMING_TABLES, cell_tables, settings_tables
 
@@ -36,6 +36,7 @@ _ALSO = {
     "group_differences": ("tested.py", "../stats/claims.py"),
     "largest": ("difference.py", "tested.py"),
     "largest_gap": ("tested.py",),
+    "pairs": ("two_intervals.py", "../stats/claims.py"),
     "power": ("tested.py",),
     "surer": ("two_intervals.py",),
 }
@@ -58,7 +59,7 @@ def figures_of_cell(
     """
     plan: Plan = {}
     for spec in specs:
-        if spec.scope == "settings" or not (applies(spec, mode) and _has_tables(spec, tables)):
+        if spec.scope in ("settings", "pairs") or not (applies(spec, mode) and _has_tables(spec, tables)):
             continue
         if spec.scope == "cell":
             plan[spec.id] = (spec, None)
@@ -76,6 +77,11 @@ def figures_of_settings(specs: Iterable[Spec], mode: Mode, tables: Collection[st
     }
 
 
+def figures_of_pairs(specs: Iterable[Spec], mode: Mode) -> Plan:
+    """Return the figures over all pairs of one decoding and setting."""
+    return {spec.id: (spec, None) for spec in specs if spec.scope == "pairs" and applies(spec, mode)}
+
+
 def _has_tables(spec: Spec, tables: Collection[str] | None) -> bool:
     return tables is None or {table.split("--")[0] for table in spec.tables} <= set(tables)
 
@@ -83,7 +89,7 @@ def _has_tables(spec: Spec, tables: Collection[str] | None) -> bool:
 def figures_of(
     specs: Iterable[Spec], study: Study, cell: Cell, groups: Sequence[str], *, timed: bool = False
 ) -> Plan:
-    """Return the figures of a study's cell, which may be that over all settings.
+    """Return the figures of a study's cell, which may be one over all settings or all pairs.
 
     Those of measured times are among them where `timed` is true: they are drawn when asked for, by no run.
     """
@@ -93,6 +99,8 @@ def figures_of(
         for spec in specs
         if (timed or not spec.timing) and not (spec.needs_tokens and study.collector == "counts")
     ]
+    if cell.pair == ALL_PAIRS:
+        return figures_of_pairs(chosen, mode) if cell in compared_cells(study) else {}
     if cell.setting != ALL_SETTINGS:
         return figures_of_cell(chosen, groups, mode, cell_tables(study))
     tables = [*settings_tables(study, cell.decoding), *(TIMING_TABLES if timed else ())]
@@ -102,7 +110,8 @@ def figures_of(
 def named(plan: Plan, stem: str) -> tuple[Spec, str | None]:
     """Return the figure that has this file name (without ending); a `ConfigError` lists those there are."""
     if stem not in plan:
-        raise ConfigError(f"there is no figure {stem!r}; wanted one of {', '.join(plan)}")
+        wanted = f"wanted one of {', '.join(plan)}" if plan else "this study has none there"
+        raise ConfigError(f"there is no figure {stem!r}; {wanted}")
     return plan[stem]
 
 

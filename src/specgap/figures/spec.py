@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from specgap.errors import ConfigError
-from specgap.figures.columns import COLUMNS, KINDS, SETTINGS_COLUMNS
+from specgap.figures.columns import COLUMNS, KINDS, PAIRS_COLUMNS, SETTINGS_COLUMNS
 from specgap.names import check_name
 from specgap.validation import read_yaml, validated
 
@@ -37,7 +37,7 @@ class Spec(BaseModel):
     beside: dict[str, list[str]] = Field(default_factory=dict)
     verdicts: list[Literal["accepted", "rejected"]] = Field(default=["accepted", "rejected"], min_length=1)
     modes: list[Mode] = Field(default=["sampled", "greedy"], min_length=1)
-    scope: Literal["cell", "group", "settings"] = "cell"
+    scope: Literal["cell", "group", "settings", "pairs"] = "cell"
     timing: bool = False
     needs_tokens: bool = False
     caption: str = Field(min_length=1)
@@ -71,7 +71,7 @@ class Spec(BaseModel):
 
     @model_validator(mode="after")
     def _columns_are_declared(self) -> "Spec":
-        known = SETTINGS_COLUMNS if self.scope == "settings" else COLUMNS
+        known = {"settings": SETTINGS_COLUMNS, "pairs": PAIRS_COLUMNS}.get(self.scope, COLUMNS)
         for table, columns in self.tables.items():
             name = table.split("--")[0]
             if name not in known:

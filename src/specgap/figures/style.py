@@ -15,6 +15,8 @@ INK, MUTED, FAINT = "#222222", "#6b6b6b", "#b8b8b8"
 #: Okabe–Ito without black and yellow: all seven stand out on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
 LINES: tuple[Any, ...] = ("-", (0, (4, 1.2)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (7, 1.5, 1, 1.5, 1, 1.5)))
+#: Markers that differ in outline, for series that colour alone must not tell apart.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 #: A rate over fewer tokens is not drawn.
 FEWEST_TOKENS = 20
 

@@ -3,6 +3,8 @@
 Both hold 95 %; they differ in what they speak of, not in how sure they are.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -31,16 +33,24 @@ def interval_rows(
     return acceptance[["group", "n_terms"]].merge(intervals[keep], how="left", on="group")
 
 
-def draw_intervals(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
-    """Draw values and both intervals level with 0, 1, … on the y axis; one-term groups are hollow."""
-    for place, (_, row) in enumerate(rows.iterrows()):
+def draw_intervals(
+    axes: Axes,
+    rows: pd.DataFrame,
+    colour: str,
+    *,
+    places: Sequence[float] | None = None,
+    marker: str = "o",
+    thick: float = 3.4,
+) -> None:
+    """Draw values and both intervals level with `places`, else 0, 1, …; one-term groups are hollow."""
+    for place, (_, row) in zip(places or range(len(rows)), rows.iterrows(), strict=True):
         dash = _BORROWED if row["n_units"] < _OWN_SPREAD else "-"
         axes.hlines(
             place, row["like_low"], row["like_high"], color=colour, linewidth=0.9, linestyle=dash, zorder=2
         )
-        axes.hlines(place, row["these_low"], row["these_high"], color=colour, linewidth=3.4, zorder=3)
+        axes.hlines(place, row["these_low"], row["these_high"], color=colour, linewidth=thick, zorder=3)
         axes.plot(
-            row["value"], place, "o", color=INK, markersize=3.6, zorder=4, markeredgewidth=0.8,
+            row["value"], place, marker, color=INK, markersize=3.6, zorder=4, markeredgewidth=0.8,
             markerfacecolor="white" if row["n_terms"] == 1 else INK,
         )  # fmt: skip
 

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from specgap.config import EMBEDDED_PROMPTS, OVERALL, Study
+from specgap.layout import compared_cells
 from specgap.prompts import PromptSet, recorded_commit
 from specgap.report.prose import (
     COLLECTORS,
     DEFINITIONS,
     INFERENCE,
+    PAIRED,
     SCHEDULES,
     TAILS,
     TOKEN_INFERENCE,
@@ -37,7 +39,8 @@ def methods(study: Study, prompts: PromptSet, done: Sequence[Done]) -> str:
         "Comparing groups": [
             text.format(permutations=study.statistics.permutations, prior=study.statistics.token_prior)
             for text in (INFERENCE if counts else (*INFERENCE, *TOKEN_INFERENCE))
-        ],
+        ]
+        + ([PAIRED] if compared_cells(study) else []),
         "What the numbers do not say": _caveats(study, prompts),
     }
     parts = ["# Methods"]

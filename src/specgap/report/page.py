@@ -18,13 +18,14 @@ from specgap.figures.visible import one_line
 from specgap.files import read_json, write_text
 from specgap.report.images import Picture, picture
 from specgap.report.rows import HtmlTable, html_table
-from specgap.report.sentences import about_groups, about_settings
+from specgap.report.sentences import about_groups, about_pairs, about_settings
 from specgap.report.words import DEFINITIONS, caveats
 from specgap.tables.csv import read_table
 
 #: Rows of each group and verdict in the tables of surer tokens.
 _TOP_TOKENS = 5
 _SETTINGS = "all"
+_PAIRS = "all"
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,10 @@ def _chapters(cells: Sequence[CellPart], home: Path) -> Iterator[_Chapter]:
         mode, setting = of[0].facts.mode, of[0].facts.setting
         shown = decoding if decoding == mode else f"{decoding} ({mode})"
         sections = [_section(cell, home, is_open=place == 0) for place, cell in enumerate(of)]
-        claim = "" if setting == _SETTINGS else sections[0].sentences[0]
-        heading = f"Pair {pair}, {shown} decoding"
+        claim = (
+            "" if setting == _SETTINGS else " ".join(sections[0].sentences[: None if pair == _PAIRS else 1])
+        )
+        heading = f"{'Pairs side by side' if pair == _PAIRS else f'Pair {pair}'}, {shown} decoding"
         yield _Chapter(f"{pair}--{decoding}", heading, setting, claim, sections)
 
 
@@ -166,11 +169,19 @@ def _section(cell: CellPart, home: Path, *, is_open: bool) -> _Section:
         "All settings" if over_settings else f"{facts.setting}{', the main setting' if is_open else ''}",
         is_open,
         _cell_facts(facts),
-        about_settings(cell.tables, cell.table_names) if over_settings else about_groups(cell.tables),
+        _sentences(cell),
         [figure for figure, one_group in zip(figures, of_group, strict=True) if not one_group],
         [figure for figure, one_group in zip(figures, of_group, strict=True) if one_group],
-        list(_settings_tables(cell, home) if over_settings else _cell_tables(cell, home)),
+        list(_tables(cell, home)),
     )
+
+
+def _sentences(cell: CellPart) -> list[str]:
+    if cell.facts.pair == _PAIRS:
+        return about_pairs(cell.tables)
+    if cell.facts.setting == _SETTINGS:
+        return about_settings(cell.tables, cell.table_names)
+    return about_groups(cell.tables)
 
 
 def _index(path: Path) -> list[dict[str, Any]]:
@@ -195,9 +206,9 @@ def _figure(entry: Mapping[str, Any], cell: CellPart, anchor: str, home: Path) -
 
 
 def _cell_facts(facts: CellFacts) -> list[tuple[str, str]]:
+    of_one = [("target", facts.target), ("draft", facts.draft)]
     return [
-        ("target", facts.target),
-        ("draft", facts.draft),
+        *([("pairs", f"{facts.n_pairs}: {facts.target}, {facts.draft}")] if facts.pair == _PAIRS else of_one),
         ("mode", facts.mode),
         ("settings" if facts.setting == _SETTINGS else "setting", _setting(facts)),
         ("prompts", f"{facts.n_prompts:,}"),
@@ -210,6 +221,20 @@ def _cell_facts(facts: CellFacts) -> list[tuple[str, str]]:
 
 def _setting(facts: CellFacts) -> str:
     return str(facts.n_settings) if facts.setting == _SETTINGS else facts.setting
+
+
+def _tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
+    if cell.facts.pair == _PAIRS:
+        return _pairs_tables(cell, home)
+    return _settings_tables(cell, home) if cell.facts.setting == _SETTINGS else _cell_tables(cell, home)
+
+
+def _pairs_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
+    for name, title in (("pairs_overview", "Pairs by group"), ("pair_differences", "Drafts of one target")):
+        path = cell.tables / f"{name}.csv"
+        table = html_table(path, name, title=title, link=_link(path, home))
+        if table.rows:
+            yield table
 
 
 def _cell_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:

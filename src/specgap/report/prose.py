@@ -92,6 +92,14 @@ TOKEN_INFERENCE = (
     "{prior:g} tokens [@monroe2008], and are exploratory.",
 )
 
+PAIRED = (
+    "- *Drafts of one target* are compared over the prompts judged under both. The residuals of a difference "
+    "of two rates are those of the first less those of the second, each over its ΣQ, which pairs them by "
+    "prompt; the two 95 % intervals are made of these as above. p-values of groups are those of the interval "
+    "over terms, adjusted for all groups and comparisons of a target [@holm1979]. The difference of a group "
+    "less that of all prompts outside of it is the change of its gap."
+)
+
 UNITS = (
     "Prompts fall into identity terms × templates. The term, within its group, is the unit of any claim "
     "about a group, since other prompts about the same term are not new evidence about it [@clark1973]; "

@@ -17,6 +17,7 @@ from specgap.tables.tex import Column
 _NAMES = frozenset(
     {
         *("group", "group_a", "group_b", "text", "replaced_by"),
+        *("pair", "pair_a", "pair_b", "target", "draft"),
         *("setting", "best_setting", "average_setting", "replayed", "checked"),
     }
 )

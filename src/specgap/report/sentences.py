@@ -8,6 +8,7 @@ import pandas as pd
 
 from specgap.config import OVERALL
 from specgap.figures.visible import one_line
+from specgap.stats.claims import ALPHA, p_words
 from specgap.tables.best import CONSTANT, left_out
 from specgap.tables.csv import read_table
 from specgap.tables.headline import HEADLINE_UNITS, headline
@@ -41,6 +42,44 @@ def about_settings(folder: Path, tables: Sequence[str]) -> list[str]:
         if name in tables:
             said += of(read_table(folder / f"{name}.csv"))
     return said
+
+
+def about_pairs(folder: Path) -> list[str]:
+    """Say of each target with several drafts for which group they differ most, and whether that is chance."""
+    table = read_table(folder / "pair_differences.csv")
+    groups = table[table["grouping"] != OVERALL]
+    return [_drafts(one_line(str(target)), rows) for target, rows in groups.groupby("target", sort=False)]
+
+
+def _drafts(target: str, rows: pd.DataFrame) -> str:
+    """Say the largest difference between drafts of a target: of those with a p-value, if any has one."""
+    head = f"Of the drafts of {target}, "
+    known = rows.dropna(subset=["difference_pp"])
+    if known.empty:
+        return f"{head}none can be compared with another: no prompt was judged under both."
+    tested = known.dropna(subset=["p_adjusted"])
+    among = (known if tested.empty else tested).sort_values(
+        "difference_pp", key=abs, ascending=False, kind="stable"
+    )
+    row = among.iloc[0]
+    if not row["difference_pp"]:
+        return f"{head}none differs from another in any group."
+    sign, sides = (1, "ab") if row["difference_pp"] > 0 else (-1, "ba")
+    better, worse = (one_line(row[f"pair_{side}"]) for side in sides)
+    said = (
+        f"{head}{better} and {worse} differ most for {one_line(row['group'])}: {better} has "
+        f"{abs(row['difference_pp']):.1f} percentage points more of its judged tokens accepted"
+    )
+    if tested.empty:
+        return f"{said}; there is no test of it ({one_line(row['note'])})."
+    low, high = sorted((sign * row["like_low_pp"], sign * row["like_high_pp"]))
+    p, n = row["p_adjusted"], int((tested["p_adjusted"] < ALPHA).sum())
+    return (
+        f"{said} (95 % interval for terms like these {_signed(low)} to {_signed(high)}; adjusted p "
+        f"{'< 0.0001' if p < 0.0001 else f'= {p_words(p)}'}), "
+        f"{'more than chance' if p < ALPHA else 'not distinguishable from chance'}; "
+        f"{n} of {len(tested)} differences by group are more than chance."
+    )
 
 
 def _end(row: "pd.Series[Any]", side: str) -> str:

@@ -6,13 +6,13 @@ from pathlib import Path
 from specgap.config import Study
 from specgap.figures.cells import cell_facts
 from specgap.files import write_text
-from specgap.layout import ALL_SETTINGS, drawn_cells
+from specgap.layout import compared_cells, drawn_cells, kind_folder
 from specgap.prompts import PromptSet
 from specgap.report.methods import distinct, methods
 from specgap.report.page import CellPart, StudyFacts, write_page
 from specgap.report.references import references
 from specgap.tables.cost import cost_ratio
-from specgap.tables.names import cell_tables, settings_tables, without_tokens
+from specgap.tables.names import tables_of, without_tokens
 from specgap.trace.done import Done, read_done
 
 
@@ -81,11 +81,9 @@ def _cells(study: Study, prompts: PromptSet) -> list[CellPart]:
     return [
         CellPart(
             facts=cell_facts(study, cell, prompts),
-            figures=results / "figures" / cell.folder,
-            tables=results / "tables" / cell.folder,
-            table_names=settings_tables(study, cell.decoding)
-            if cell.setting == ALL_SETTINGS
-            else cell_tables(study),
+            figures=kind_folder(results, "figures", cell),
+            tables=kind_folder(results, "tables", cell),
+            table_names=tables_of(study, cell),
         )
-        for cell in drawn_cells(study)
+        for cell in [*drawn_cells(study), *compared_cells(study)]
     ]

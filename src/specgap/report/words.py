@@ -46,6 +46,11 @@ DEFINITIONS = (
         "Of a difference, allowing for all pairs of groups that were looked at: identity terms are permuted "
         "over groups, within strata.",
     ),
+    (
+        "paired difference",
+        "Of two drafts of one target: the difference of their acceptance rates over the prompts judged under "
+        "both, with an error from each prompt's own difference.",
+    ),
     ("conditional acceptance", "Accepted / judged at one draft position."),
     (
         "overlap",

@@ -15,14 +15,19 @@ from typing import Literal
 
 import numpy as np
 
-from specgap.stats.layout import Floats, Ints, Layout, Sums, sums_by
+from specgap.stats.clusters import (
+    FEW_CLUSTERS,
+    OWN_SPREAD,
+    centred,
+    clustered,
+    divided,
+    over_units,
+    rates_of_units,
+)
+from specgap.stats.layout import Layout, Sums, sums_by
 from specgap.stats.ratio import has_spread, log_bounds, pooled_effect, proportion_bounds
 
 Scale = Literal["logit", "log"]
-#: Groups with fewer units borrow their spread.
-OWN_SPREAD = 3
-#: Fewer clusters than this are noted.
-FEW_CLUSTERS = 20
 
 BORROWED = "outer interval rests on other groups' spread"
 NO_OUTER = "no outer interval: no group has two units"
@@ -65,12 +70,12 @@ def rates(layout: Layout, sums: Sums, *, scale: Scale = "logit") -> list[Rate]:
     layout = layout.kept(counted)
     part, whole = sums.part[counted], sums.whole[counted]
     totals = sums_by(whole, layout.group, len(layout.groups))
-    values = _divided(sums_by(part, layout.group, len(totals)), totals)
+    values = divided(sums_by(part, layout.group, len(totals)), totals)
     residuals = part - values[layout.group] * whole
     n_prompts = np.bincount(layout.group, minlength=len(totals))
-    inner = _clustered(_centred(residuals, layout.block), layout.group, n_prompts, totals)
-    plain = _clustered(residuals, layout.group, n_prompts, totals)
-    outer, freedom = _outer(layout, part, whole, residuals, totals)
+    inner = clustered(centred(residuals, layout.block), layout.group, n_prompts, totals)
+    plain = clustered(residuals, layout.group, n_prompts, totals)
+    outer, freedom = over_units(layout, residuals, rates_of_units(layout, part, whole), totals)
     # What a token is worth where a group has no spread of its own: over prompts, and over units.
     worth = [pooled_effect(values, ses, totals) if scale == "logit" else 1.0 for ses in (plain, outer)]
     found = []
@@ -127,47 +132,3 @@ class _Point:
         spread = has_spread(self.value, se)
         bounds = proportion_bounds(self.value, se, freedom, self.whole / worth)
         return Interval(*bounds, se if spread else 0.0), () if spread else [NO_SPREAD]
-
-
-def _divided(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
-
-
-def _centred(residuals: Floats, block: Ints | None) -> Floats:
-    """Return residuals less their block's mean over all groups, with the variance that its estimation takes.
-
-    An entry that is alone in its block keeps its residual.
-    """
-    if block is None or not len(block):
-        return residuals
-    n = np.bincount(block)
-    means = sums_by(residuals, block, len(n)) / np.maximum(n, 1)
-    lost = np.sqrt(n / np.maximum(n - 1, 1))
-    return np.where(n > 1, lost, 1.0)[block] * (residuals - np.where(n > 1, means, 0.0)[block])
-
-
-def _clustered(residuals: Floats, index: Ints, n: Ints, totals: Floats) -> Floats:
-    """Return the standard error of each group from the residuals of its clusters; inf for fewer than two."""
-    squares = sums_by(np.square(residuals), index, len(totals))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.sqrt(n / (n - 1) * squares) / totals
-    return np.where(n > 1, found, np.inf)
-
-
-def _outer(
-    layout: Layout, part: Floats, whole: Floats, residuals: Floats, totals: Floats
-) -> tuple[Floats, Ints]:
-    """Return the standard error over units by group, and its degrees of freedom."""
-    n_units = layout.units_per_group
-    units, at = np.unique(layout.unit, return_inverse=True)
-    group = np.zeros(len(units), dtype=np.int64)
-    group[at] = layout.group
-    summed = sums_by(residuals, at, len(units))
-    own = _clustered(summed, group, n_units, totals)
-    rate = _divided(sums_by(part, at, len(units)), sums_by(whole, at, len(units)))
-    mean = _divided(sums_by(rate, group, len(totals)), n_units.astype(np.float64))
-    freedom = (n_units[n_units > 0] - 1).sum()
-    spread = float(np.square(rate - mean[group]).sum() / freedom) if freedom else np.inf
-    borrowed = n_units < OWN_SPREAD
-    pooled = np.sqrt(spread / np.maximum(n_units, 1))
-    return np.where(borrowed, pooled, own), np.where(borrowed, freedom, n_units - 1)

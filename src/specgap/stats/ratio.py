@@ -16,7 +16,7 @@ from specgap.stats.layout import Floats
 
 LEVEL = 0.95
 #: A standard error below this is one of rounding.
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def log_bounds(value: float, se: float, freedom: int) -> tuple[float, float]:
 
 def has_spread(value: float, se: float) -> bool:
     """Return whether a proportion's error says anything: none of 0 or 1 does, nor one that is rounding."""
-    return se > _ROUNDING and 0 < value < 1
+    return se > ROUNDING and 0 < value < 1
 
 
 def t_quantile(freedom: float) -> float:

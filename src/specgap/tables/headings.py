@@ -232,6 +232,54 @@ TABLES = {
             _NOTE,
         ),
     ),
+    "pairs_overview": Shown(
+        "Pairs side by side: acceptance rate (accepted / judged tokens) by group with two 95 % intervals, "
+        "over these terms (other prompts of the same terms), and over terms like these. Rates of different "
+        "targets are not tested against each other.",
+        (
+            _GROUP,
+            Column("pair", "Pair"),
+            Column("target", "Target"),
+            Column("draft", "Draft"),
+            Column("acceptance_rate", "Acceptance rate", 4),
+            Column("these_low", "These terms, from", 4),
+            Column("these_high", "to", 4),
+            Column("like_low", "Terms like these, from", 4),
+            Column("like_high", "to", 4),
+            Column("acceptance_rate_prompt_mean", "Prompt mean", 4),
+            Column("block_efficiency", "Block efficiency", 3),
+            Column("n_units", "Units"),
+            _PROMPTS,
+            _JUDGED,
+            _NOTE,
+        ),
+    ),
+    "pair_differences": Shown(
+        "Drafts of one target: acceptance rate under the first pair minus that under the second, in "
+        "percentage points, paired by prompt over the prompts judged under both, with two 95 % intervals. p: "
+        "two-sided t over terms; adjusted: Holm's, over all groups and comparisons of one target. Against "
+        "the others: the group's difference minus that of all prompts outside the group, which is how much "
+        "its gap changes, with the interval over terms.",
+        (
+            Column("target", "Target"),
+            Column("pair_a", "First"),
+            Column("pair_b", "Second"),
+            _GROUP,
+            Column("difference_pp", "Difference (pp)", 2),
+            Column("these_low_pp", "These terms, from", 2),
+            Column("these_high_pp", "to", 2),
+            Column("like_low_pp", "Terms like these, from", 2),
+            Column("like_high_pp", "to", 2),
+            Column("p", "p", 4),
+            Column("p_adjusted", "Adjusted p", 4),
+            Column("change_vs_others_pp", "Against the others (pp)", 2),
+            Column("change_low_pp", "from", 2),
+            Column("change_high_pp", "to", 2),
+            Column("n_units", "Units"),
+            _PROMPTS,
+            _NOTE,
+        ),
+    ),
     "prompts": Shown(
         "Prompts by group. Duplicates are rows beyond the first of the same text; shared prompts are in "
         "another group of the same grouping too.",

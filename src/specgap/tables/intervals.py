@@ -105,12 +105,13 @@ def _numbers(rate: Rate) -> Row:
         "value": rate.value,
         "design_effect": rate.design_effect,
         "n_whole": rate.whole,
-        **_bounds("these", rate.these),
-        **_bounds("like", rate.like),
+        **bounds("these", rate.these),
+        **bounds("like", rate.like),
     }
 
 
-def _bounds(name: str, interval: Interval | None) -> Row:
+def bounds(name: str, interval: Interval | None) -> Row:
+    """Return an interval's columns, none where there is no interval."""
     if interval is None:
         return {}
     return {f"{name}_low": interval.low, f"{name}_high": interval.high, f"{name}_se": interval.se}

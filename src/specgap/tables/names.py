@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from specgap.config import OVERALL, Study
-from specgap.layout import table_file
+from specgap.layout import ALL_PAIRS, ALL_SETTINGS, Cell, table_file
 from specgap.settings import SCHEDULE_KEYS, Setting
 
 #: Tables with a row per group, or more, written for every grouping.
@@ -69,10 +69,14 @@ WITH_TEX = frozenset(
         "cross_check",
         "measured_speed_up",
         "prompts",
+        "pairs_overview",
+        "pair_differences",
     }
 )
 #: Tables over settings that every decoding of several settings has.
 SETTINGS_TABLES = ("settings", "histograms", "best_schedule")
+#: Tables over the pairs of a study, which lie in the folder `all` of pairs.
+PAIRS_TABLES = ("pairs_overview", "pair_differences")
 #: Tables that are made of records or rounds, not of counts.
 RECORD_TABLES = ("schedule_state", "order_effect", "measured_speed_up")
 #: Tables of measured times, which no run writes unless they are asked for.
@@ -116,6 +120,13 @@ def count_table_names(groupings: Sequence[str]) -> list[str]:
     ['acceptance.csv', 'acceptance.tex']
     """
     return _of_groupings(COUNT_TABLES, groupings)
+
+
+def tables_of(study: Study, cell: Cell) -> Sequence[str]:
+    """Return the tables, whatever their grouping, of a cell: of one setting, all settings or all pairs."""
+    if cell.pair == ALL_PAIRS:
+        return PAIRS_TABLES
+    return settings_tables(study, cell.decoding) if cell.setting == ALL_SETTINGS else cell_tables(study)
 
 
 def cell_tables(study: Study) -> tuple[str, ...]:
@@ -205,6 +216,11 @@ def order_setting(study: Study, decoding: str) -> Setting | None:
 def schedule_key(setting: Setting) -> tuple[Any, ...]:
     """Return the same for settings whose rounds have the same law."""
     return tuple(getattr(setting, key) for key in SCHEDULE_KEYS)
+
+
+def pairs_table_names() -> list[str]:
+    """Return the names of the files of `PAIRS_TABLES`, which are written together."""
+    return [file for table in PAIRS_TABLES for file in files_of(table)]
 
 
 def prompts_table_names() -> list[str]:
