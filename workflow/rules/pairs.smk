@@ -64,9 +64,7 @@ for number, stems, decodings in alike(pairs_figures):
             f"draw_pairs_figures{number}"
         input:
             prompts="<results>/study/prompts.parquet",
-            tables=[
-                f"<results>/study/tables/{{decoding}}/{table}.csv" for table in table_names.PAIRS_TABLES
-            ],
+            tables=[f"<results>/study/tables/{{decoding}}/{table}.csv" for table in table_names.PAIRS_TABLES],
             code=sources("src/specgap/figures/*.py", "src/specgap/figures/*.mplstyle"),
         output:
             index="<results>/study/figures/{decoding}/index.json",

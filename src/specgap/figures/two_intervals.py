@@ -49,6 +49,11 @@ def draw_intervals(
             place, row["like_low"], row["like_high"], color=colour, linewidth=0.9, linestyle=dash, zorder=2
         )
         axes.hlines(place, row["these_low"], row["these_high"], color=colour, linewidth=thick, zorder=3)
+        # Ends that stand out of the thick line: of few terms the thin one may be the shorter.
+        axes.plot(
+            [row["like_low"], row["like_high"]], [place, place], "|", color=colour, zorder=2,
+            markersize=thick + 3, markeredgewidth=0.9,
+        )  # fmt: skip
         axes.plot(
             row["value"], place, marker, color=INK, markersize=3.6, zorder=4, markeredgewidth=0.8,
             markerfacecolor="white" if row["n_terms"] == 1 else INK,
