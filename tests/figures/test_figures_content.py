@@ -46,7 +46,8 @@ def column(tables: Path, table: str, name: str) -> "pd.Series":
 def test_pair_mode_n_and_rate_stand_in_every_figure(tables, spec: Spec):
     group = "queer" if spec.scope == "group" else None
     said = texts(figure(spec.id, tables, group))
-    for words in ("pair demo", "models/big", "models/small", "sampled", "372 prompts", "judged tokens"):
+    of_one = ("pair demo", "models/big", "models/small", "372 prompts")
+    for words in ("sampled", "judged tokens", *(("2 pairs: 1 target",) if spec.scope == "pairs" else of_one)):
         assert words in said
     assert "acceptance rate 0." in said
     assert ("3 settings" if spec.scope == "settings" else "heuristic-5") in said
@@ -75,7 +76,7 @@ def test_no_figure_is_wider_than_a_page_and_every_panel_of_data_is_labelled(tabl
 _NAMES_ON_AXES = {
     *("forest", "surer_draft", "group_differences", "term_dots", "variance", "distributions"),
     *("distinctive_tokens", "schedule_sweep", "best_schedule", "order_effect", "cross_check"),
-    "measured_speed_up",
+    *("measured_speed_up", "pairs_overview"),
 }
 
 
