@@ -96,7 +96,7 @@ def test_each_of_six_drafts_has_a_colour_and_a_marker_of_its_own_and_differs_fro
         n = len(marks(differences, key.get_marker()))
         assert n == (0 if pair == "draft-1" else len(TWELVE) + 1)
         assert len(marks(rates, key.get_marker())) == len(TWELVE) + 1
-    levels = np.sort([line.get_ydata()[0] for line in rates.lines if line.get_marker() != "None"])
+    levels = np.sort([line.get_ydata()[0] for line in rates.lines if line.get_marker() not in ("None", "|")])
     with paper_style():
         drawn.draw_without_rendering()
     apart = np.diff(levels).min() * rates.bbox.height / np.ptp(rates.get_ylim()) * 72 / drawn.dpi

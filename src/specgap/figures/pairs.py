@@ -163,7 +163,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, pairs: _Pairs, target: str, kind: str)
         own = rows[rows[of_pair] == pair]
         colour, marker = pairs.look(pair)
         levels = pairs.levels(target, pair, list(own["group"]))
-        draw_intervals(axes, own, colour, places=levels, marker=marker, thick=2.8)
+        draw_intervals(axes, own, colour, places=levels, marker=marker, thick=2.8, cap=4.0)
     if kind == "rate":
         axes.set_xlabel("acceptance rate")
     else:

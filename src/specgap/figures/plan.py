@@ -29,16 +29,17 @@ _SHARED = (
     "../tables/headline.py",
 )
 
+_TWO_INTERVALS = ("two_intervals.py", "../stats/clusters.py", "../stats/layout.py")
 #: What a kind's module imports beside those.
 _ALSO = {
     "best": ("../tables/best.py",),
-    "forest": ("two_intervals.py",),
+    "forest": _TWO_INTERVALS,
     "group_differences": ("tested.py", "../stats/claims.py"),
     "largest": ("difference.py", "tested.py"),
     "largest_gap": ("tested.py",),
-    "pairs": ("two_intervals.py", "../stats/claims.py"),
+    "pairs": (*_TWO_INTERVALS, "../stats/claims.py"),
     "power": ("tested.py",),
-    "surer": ("two_intervals.py",),
+    "surer": _TWO_INTERVALS,
 }
 
 #: A file name without its ending, to the figure's entry and its group (None where it shows all groups).

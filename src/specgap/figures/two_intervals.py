@@ -12,9 +12,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from specgap.figures.style import INK
+from specgap.stats.clusters import OWN_SPREAD
 
-#: Groups of fewer units have an outer interval that rests on the spread of the others.
-_OWN_SPREAD = 3
 _BORROWED = (0, (2.2, 1.4))
 _BORROWED_NOTE = (
     "Dashed: fewer than three {units} have no spread to speak of; the interval rests on that of the other "
@@ -41,10 +40,11 @@ def draw_intervals(
     places: Sequence[float] | None = None,
     marker: str = "o",
     thick: float = 3.4,
+    cap: float = 6.4,
 ) -> None:
     """Draw values and both intervals level with `places`, else 0, 1, …; one-term groups are hollow."""
     for place, (_, row) in zip(places or range(len(rows)), rows.iterrows(), strict=True):
-        dash = _BORROWED if row["n_units"] < _OWN_SPREAD else "-"
+        dash = _BORROWED if row["n_units"] < OWN_SPREAD else "-"
         axes.hlines(
             place, row["like_low"], row["like_high"], color=colour, linewidth=0.9, linestyle=dash, zorder=2
         )
@@ -52,7 +52,7 @@ def draw_intervals(
         # Ends that stand out of the thick line: of few terms the thin one may be the shorter.
         axes.plot(
             [row["like_low"], row["like_high"]], [place, place], "|", color=colour, zorder=2,
-            markersize=thick + 3, markeredgewidth=0.9,
+            markersize=cap, markeredgewidth=0.9,
         )  # fmt: skip
         axes.plot(
             row["value"], place, marker, color=INK, markersize=3.6, zorder=4, markeredgewidth=0.8,
@@ -77,7 +77,7 @@ def interval_legend(colour: str, units: str) -> tuple[list[Line2D], list[str]]:
 def interval_notes(rows: pd.DataFrame, *, units: str, mode: str) -> list[str]:
     """Return what must be said below a figure about its intervals."""
     has_outer = rows["like_low"].notna()
-    borrowed = has_outer & (rows["n_units"] < _OWN_SPREAD)
+    borrowed = has_outer & (rows["n_units"] < OWN_SPREAD)
     notes = [_GREEDY] if mode == "greedy" else []
     notes += [_BORROWED_NOTE] if borrowed.any() else []
     notes += [_NO_OUTER] if (rows["value"].notna() & ~has_outer).any() else []
