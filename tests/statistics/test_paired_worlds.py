@@ -1,10 +1,14 @@
-"""Simulated pairs that share a target: how often the paired interval holds, and what pairing is worth."""
+"""Simulated pairs that share a target: how often the paired interval holds, what pairing is worth, and how
+often a difference is claimed where there is none.
+"""
 
 import numpy as np
 from scipy.special import expit
 
+from specgap.stats.claims import ALPHA
+from specgap.stats.clusters import OWN_SPREAD
 from specgap.stats.intervals import rates
-from specgap.stats.layout import Sums
+from specgap.stats.layout import Layout, Sums
 from specgap.stats.paired import differences
 from specgap.stats.ratio import t_quantile
 from tests.support.group_worlds import World
@@ -46,3 +50,49 @@ def test_pairing_takes_away_what_terms_and_prompts_do_to_both() -> None:
     Measured(name, "paired SE / unpaired SE", float(np.mean(narrower)), 0.2, 0.75, WORLDS).hold()
     loose = share(unpaired_holds)
     Measured(name, "coverage, not paired", loose, 0.99, 1, WORLDS, guard=True).hold()
+
+
+#: Units by group, the last one too few to be tested.
+UNITS = (9, 9, 6, 6, 4, 1)
+PROMPTS = 5
+
+
+def false_claims(size_sd: float) -> tuple[float, float]:
+    """Return how often two drafts that serve all alike are said to differ for a group, and to change a gap.
+
+    Units differ in size, as requests of a server do, by a lognormal factor of this spread; the last group is
+    one unit of one prompt.
+    """
+    sizes = np.array([*np.repeat(PROMPTS, sum(UNITS) - 1), 1])
+    unit = np.repeat(np.arange(sum(UNITS)), sizes)
+    group = np.repeat(np.arange(len(UNITS)), UNITS)[unit]
+    layout = Layout(tuple("abcdef"), ("",), tuple(map(str, unit)), group, np.zeros_like(unit), unit, None)
+    claims, changes = [], []
+    for number in range(WORLDS):
+        rng = np.random.default_rng([12, number])
+        judged = 5.0 + rng.poisson(25 * rng.lognormal(0, size_sd, sum(UNITS))[unit])
+        gap = rng.normal(0, 0.15, sum(UNITS))[unit]
+        hard = rng.normal(0, 0.1, len(unit))
+        a, b = (
+            Sums(
+                rng.binomial(judged.astype(int), np.clip(0.75 + hard + half, 0.02, 0.98)).astype(float),
+                judged,
+            )
+            for half in (gap / 2, -gap / 2)
+        )
+        found = [one for one in differences(layout, a, b, np.arange(len(unit))) if one.n_units >= OWN_SPREAD]
+        assert len(found) == len(UNITS) - 1
+        for claimed, p_values in ((claims, [x.p for x in found]), (changes, [x.change_p for x in found])):
+            # The least of Holm's is Bonferroni's.
+            known = [p for p in p_values if p is not None]
+            claimed.append(len(known) * min(known) < ALPHA)
+    return share(claims), share(changes)
+
+
+def test_drafts_that_serve_all_alike_are_seldom_said_to_differ() -> None:
+    for size_sd, name in ((0.0, "alike"), (0.8, "of unequal size")):
+        claims, changes = false_claims(size_sd)
+        world = f"two drafts that serve all alike, units {name}"
+        low = 0.015 if not size_sd else 0.0
+        Measured(world, "false claims of a difference", claims, low, 0.08, WORLDS).hold()
+        Measured(world, "false claims of a change", changes, low, 0.08, WORLDS).hold()

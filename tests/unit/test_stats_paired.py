@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
+from specgap.stats.clusters import weighted_error
 from specgap.stats.intervals import BORROWED, NO_INNER, NO_OUTER
 from specgap.stats.layout import Floats, Ints, Layout, Sums
 from specgap.stats.paired import (
+    NO_CHANGE_OF_STRATA,
     NO_SPREAD_INNER,
     NO_SPREAD_OUTER,
     NOT_BOTH,
@@ -16,6 +18,7 @@ from specgap.stats.paired import (
     differences,
     holm,
 )
+from specgap.stats.ratio import clustered_se
 from tests.support.group_worlds import World
 
 WORLD = World(terms=(5, 4, 2, 1), plurals=(0,) * 4, effects=(0.0,) * 4, templates=6, term_sd=0.4)
@@ -37,6 +40,15 @@ def shares(layout: Layout, a: Sums, b: Sums, k: int) -> Floats:
     return found
 
 
+def weighed(shares: Floats, weights: Floats) -> tuple[float, float]:
+    """SE and degrees of freedom by matrices: unbiased where clusters differ in nothing but their weight."""
+    residual_of = np.eye(len(weights)) - np.outer(np.ones(len(weights)), weights)
+    left = np.diag(residual_of @ residual_of.T)
+    form = residual_of.T @ np.diag(weights**2 / left) @ residual_of
+    freedom = np.trace(form) ** 2 / np.trace(form @ form)
+    return float(np.sqrt((shares**2 / left).sum())), float(freedom)
+
+
 def test_the_outer_interval_sums_paired_shares_by_unit() -> None:
     layout, a, b, prompt = two()
     for k, found in enumerate(differences(layout, a, b, prompt)[:2]):
@@ -44,13 +56,24 @@ def test_the_outer_interval_sums_paired_shares_by_unit() -> None:
         value = a.part[own].sum() / a.whole[own].sum() - b.part[own].sum() / b.whole[own].sum()
         units = np.unique(layout.unit[own])
         summed = np.array([shares(layout, a, b, k)[layout.unit == unit].sum() for unit in units])
-        m = len(units)
-        se = np.sqrt(m / (m - 1) * (summed**2).sum())
-        half = t.ppf(0.975, m - 1) * se
+        weights = np.mean(
+            [[one.whole[layout.unit == u].sum() for u in units] / one.whole[own].sum() for one in (a, b)],
+            axis=0,
+        )
+        se, freedom = weighed(summed, weights)
+        assert freedom < len(units) - 1
+        half = t.ppf(0.975, freedom) * se
         assert found.value == pytest.approx(value, abs=1e-10)
         assert found.like is not None
         assert (found.like.low, found.like.high) == pytest.approx((value - half, value + half), abs=1e-10)
-        assert found.p == pytest.approx(2 * t.sf(abs(value) / se, m - 1), abs=1e-10)
+        assert found.p == pytest.approx(2 * t.sf(abs(value) / se, freedom), abs=1e-10)
+
+
+def test_clusters_of_one_weight_have_the_plain_error_and_one_degree_less() -> None:
+    shares = np.random.default_rng(3).normal(size=7)
+    se, freedom = weighted_error(shares, np.full(7, 1 / 7))
+    assert (se, freedom) == pytest.approx((clustered_se(shares), 6), abs=1e-12)
+    assert weighted_error(shares, np.array([0.7, *[0.05] * 6]))[1] < 2
 
 
 def test_the_inner_interval_takes_template_means_away() -> None:
@@ -175,6 +198,13 @@ def test_what_cannot_be_estimated_says_so() -> None:
     alone = Layout(("g",), ("",), ("u",), zero, zero, zero, None)
     one = differences(alone, Sums(*np.array([[3.0], [4.0]])), Sums(*np.array([[1.0], [4.0]])), zero)[0]
     assert (one.value, one.these, one.like, one.change) == (0.5, None, None, None)
+    b.part[layout.group == 0], b.whole[layout.group == 0] = (
+        a.part[layout.group == 0],
+        a.whole[layout.group == 0],
+    )
+    without = differences(layout, a, b, prompt)[0]
+    assert without.change is not None
+    assert (without.change_like, without.change_p) == (None, None)
     assert {NO_INNER, NO_OUTER} <= set(one.notes)
 
 
@@ -184,6 +214,14 @@ def test_no_interval_reaches_beyond_what_a_difference_can_be() -> None:
         for found in differences(*two(world, seed)):
             if found.like is not None:
                 assert -1 <= found.like.low <= found.like.high <= 1
+
+
+def test_there_is_no_change_where_prompts_are_in_several_strata() -> None:
+    world = World(terms=(5, 4), plurals=(3, 3), effects=(0.0, 0.0), templates=6, term_sd=0.4)
+    for found in differences(*two(world)):
+        assert found.value is not None
+        assert (found.change, found.change_like) == (None, None)
+        assert NO_CHANGE_OF_STRATA in found.notes
 
 
 def test_holm_is_the_step_down_of_bonferroni() -> None:

@@ -15,7 +15,7 @@ from specgap.tables.intervals import intervals
 from specgap.tables.layout import entries
 from specgap.tables.membership import groups_in
 from specgap.tables.names import pairs_table_names
-from specgap.tables.pairs import NO_OTHER_PROMPTS, NOTHING_JUDGED, Counted, by_target
+from specgap.tables.pairs import FEW_UNITS, NO_OTHER_PROMPTS, NOTHING_JUDGED, Counted, by_target
 from specgap.tables.write_pairs import write_pairs_tables
 from tests.support.records import prompt_set, row
 
@@ -92,8 +92,12 @@ def test_drafts_of_one_target_are_compared_prompt_by_prompt(tmp_path: Path) -> N
     assert everyone["difference_pp"] == pytest.approx(-14)
     assert of_f["change_vs_others_pp"] == pytest.approx(-15)
     assert of_m["change_vs_others_pp"] == pytest.approx(15)
-    assert of_f["p_adjusted"] == pytest.approx(min(1, 2 * of_f["p"]))
+    # Two terms have no spread of their own, so that the group of three is all of the family.
+    assert of_f["p_adjusted"] == pytest.approx(of_f["p"])
+    assert pd.isna(of_m["p_adjusted"])
+    assert FEW_UNITS in of_m["note"]
     assert pd.isna(everyone["p_adjusted"])
+    assert FEW_UNITS not in everyone["note"]
     assert pd.isna(everyone["change_vs_others_pp"])
 
 
@@ -110,8 +114,8 @@ def test_holm_adjusts_over_all_comparisons_of_one_target(tmp_path: Path) -> None
     three = (*PAIRS, counted("third", (1, 3, 2, 9, 8)))
     rows = [row for row in written(tmp_path, *three)[1] if row["grouping"] == "category"]
     assert len(rows) == 6
-    least = min(rows, key=lambda row: row["p"])
-    assert least["p_adjusted"] == pytest.approx(min(1, 6 * least["p"]))
+    least = min((row for row in rows if row["group"] == "f"), key=lambda row: row["p"])
+    assert least["p_adjusted"] == pytest.approx(min(1, 3 * least["p"]))
 
 
 def test_a_prompt_judged_under_one_pair_only_is_left_out_and_counted(tmp_path: Path) -> None:

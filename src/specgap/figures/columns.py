@@ -78,8 +78,8 @@ PAIRS_COLUMNS: dict[str, frozenset[str]] = {
         "these_low these_high like_low like_high block_efficiency n_terms n_units n_prompts n_judged "
         f"{_ABOUT}",
         "pair_differences": "target pair_a pair_b grouping group difference_pp these_low_pp these_high_pp "
-        "like_low_pp like_high_pp p p_adjusted change_vs_others_pp change_low_pp change_high_pp n_terms "
-        f"n_units n_prompts n_prompts_left_out {_ABOUT}",
+        "like_low_pp like_high_pp p p_adjusted change_vs_others_pp change_low_pp change_high_pp "
+        f"change_p_adjusted n_terms n_units n_prompts n_prompts_left_out {_ABOUT}",
     }.items()
 }
 

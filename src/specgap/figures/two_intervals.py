@@ -20,7 +20,8 @@ _BORROWED_NOTE = (
     "groups."
 )
 _NO_OUTER = "A group without a thin line has too few {units} for one."
-_GREEDY = "Greedy decoding: nothing is random, so an interval means other prompts and {units}."
+_NO_SPREAD = "A group of {units} that are all alike has no thin line."
+_GREEDY = "Greedy decoding: nothing is random, so an interval means other {others}."
 _ENDS = ("these_low", "these_high", "like_low", "like_high")
 
 
@@ -80,8 +81,12 @@ def interval_notes(rows: pd.DataFrame, *, units: str, mode: str) -> list[str]:
     borrowed = has_outer & (rows["n_units"] < OWN_SPREAD)
     notes = [_GREEDY] if mode == "greedy" else []
     notes += [_BORROWED_NOTE] if borrowed.any() else []
-    notes += [_NO_OUTER] if (rows["value"].notna() & ~has_outer).any() else []
-    return [note.format(units=units) for note in notes]
+    without = rows[rows["value"].notna() & ~has_outer]
+    alike = without["n_units"] >= OWN_SPREAD
+    notes += [_NO_OUTER] if (~alike).any() else []
+    notes += [_NO_SPREAD] if alike.any() else []
+    others = units if units == "prompts" else f"prompts and {units}"
+    return [note.format(units=units, others=others) for note in notes]
 
 
 def range_text(low: float, high: float, *, decimals: int = 3) -> str:

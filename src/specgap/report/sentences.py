@@ -74,12 +74,20 @@ def _drafts(target: str, rows: pd.DataFrame) -> str:
         return f"{said}; there is no test of it ({one_line(row['note'])})."
     low, high = sorted((sign * row["like_low_pp"], sign * row["like_high_pp"]))
     p, n = row["p_adjusted"], int((tested["p_adjusted"] < ALPHA).sum())
+    units = "prompts" if pd.isna(row["n_terms"]) else "terms"
     return (
-        f"{said} (95 % interval for terms like these {_signed(low)} to {_signed(high)}; adjusted p "
+        f"{said} (95 % interval for {units} like these {_signed(low)} to {_signed(high)}; adjusted p "
         f"{'< 0.0001' if p < 0.0001 else f'= {p_words(p)}'}), "
         f"{'more than chance' if p < ALPHA else 'not distinguishable from chance'}; "
-        f"{n} of {len(tested)} differences by group are more than chance."
+        f"{n} of {len(tested)} differences by group are more than chance{_changes(tested)}."
     )
+
+
+def _changes(tested: pd.DataFrame) -> str:
+    """Say for how many groups the choice of the draft moves the gap to all other prompts."""
+    known = tested["change_p_adjusted"].dropna()
+    n = int((known < ALPHA).sum())
+    return f", and {n} of {len(known)} changes of a group's gap to all other prompts" if len(known) else ""
 
 
 def _end(row: "pd.Series[Any]", side: str) -> str:

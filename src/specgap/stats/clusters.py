@@ -40,6 +40,23 @@ def clustered(residuals: Floats, index: Ints, n: Ints, totals: Floats) -> Floats
     return np.where(n > 1, found, np.inf)
 
 
+def weighted_error(shares: Floats, weights: Floats) -> tuple[float, float]:
+    """Return the standard error of a mean over clusters that weigh unequally, and its degrees of freedom.
+
+    `shares` are those of the clusters in the error, `weights` add up to 1. The error is
+    unbiased, and the degrees Satterthwaite's, where clusters are alike but for their weight (Bell & McCaffrey
+    2002); of equal weights they are those of `clustered`, and one less than there are clusters. Unequal ones
+    have fewer: with as many a t would claim too much.
+    """
+    square = float((weights**2).sum())
+    left = np.maximum(1 - 2 * weights + square, np.finfo(np.float64).tiny)
+    c = weights**2 / left
+    c0, c1, c2 = c.sum(), (c * weights).sum(), (c * weights**2).sum()
+    apart = square**2 * c0**2 + 2 * c2 * c0 - 4 * square * c1 * c0 + 2 * c1**2
+    trace = apart - (c**2 * (square - 2 * weights) ** 2).sum() + (c**2 * left**2).sum()
+    return float(np.sqrt((shares**2 / left).sum())), float(square**2 / trace)
+
+
 def rates_of_units(layout: Layout, part: Floats, whole: Floats) -> Floats:
     """Return the rate of each unit that has an entry, by number of unit."""
     units, at = np.unique(layout.unit, return_inverse=True)

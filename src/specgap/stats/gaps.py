@@ -118,8 +118,9 @@ def gaps(layout: Layout, sums: Sums, *, permutations: int, seed: int) -> Gaps:
         contrast=contrast,
         se=se,
         p_adjusted=adjusted,
-        low=contrast - reach * se,
-        high=contrast + reach * se,
+        # No two rates are further apart than 1.
+        low=np.maximum(contrast - reach * se, -1.0),
+        high=np.minimum(contrast + reach * se, 1.0),
         p=float(adjusted[order[0]]),
         freedom=design.freedom,
         permutations=permutations,

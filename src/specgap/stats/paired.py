@@ -3,11 +3,13 @@
 R_a − R_b with R = ΣA / ΣQ over the prompts that both count. A prompt's share in its error is its share in
 that of R_a less that in that of R_b (`specgap.stats.ratio`), so what is hard for both adds little. The two
 intervals are those of `specgap.stats.intervals`, on the difference's own scale: *these terms* with prompts as
-clusters and shares less their block's mean, *terms like these* with units as clusters.
+clusters and shares less their block's mean, *terms like these* with units as clusters, whose unequal numbers
+of tokens cost degrees of freedom (`clusters.weighted_error`), since p-values are read far out in the tail.
 
 The change against the others is the group's difference less that of all prompts outside the group: whether
 going from b to a widens or closes the group's gap. Its error adds both over units, with Welch and
-Satterthwaite's degrees of freedom.
+Satterthwaite's degrees of freedom. Where prompts are in several strata there is none: a group of more plurals
+would have another change for that alone.
 """
 
 from collections.abc import Sequence
@@ -25,6 +27,7 @@ from specgap.stats.clusters import (
     divided,
     over_units,
     rates_of_units,
+    weighted_error,
 )
 from specgap.stats.intervals import BORROWED, NO_INNER, NO_OUTER, Interval
 from specgap.stats.layout import Floats, Ints, Layout, Sums, sums_by
@@ -34,6 +37,7 @@ NOT_BOTH = "no prompt judged under both"
 NO_SPREAD_INNER = "every prompt differs alike: no inner interval"
 NO_SPREAD_OUTER = "every unit differs alike: no outer interval"
 NO_OTHERS = "no interval of the change: too few units outside the group"
+NO_CHANGE_OF_STRATA = "no change against others: prompts are in several strata"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Difference:
     #: `value` less that of all prompts outside the group, with its outer interval.
     change: float | None
     change_like: Interval | None
+    #: Two-sided, of the change.
+    change_p: float | None
     notes: tuple[str, ...]
 
 
@@ -61,7 +67,7 @@ class _Error:
     inner: Floats
     outer: Floats
     inner_freedom: Ints
-    outer_freedom: Ints
+    outer_freedom: Floats
 
 
 def differences(layout: Layout, a: Sums, b: Sums, prompt: Ints) -> list[Difference]:
@@ -75,10 +81,14 @@ def differences(layout: Layout, a: Sums, b: Sums, prompt: Ints) -> list[Differen
     a, b = (Sums(sums.part[both], sums.whole[both]) for sums in (a, b))
     found = _errors(layout, a, b)
     n_prompts = np.bincount(layout.group, minlength=len(layout.groups))
-    return [
-        _difference(found, k, int(n_prompts[k]), n_units, _outside(layout, a, b, prompt, k))
-        for k, n_units in enumerate(layout.units_per_group.tolist())
-    ]
+    one_stratum = len(np.unique(layout.stratum)) < 2
+    made = []
+    for k, n_units in enumerate(layout.units_per_group.tolist()):
+        outside = _outside(layout, a, b, prompt, k) if one_stratum else None
+        one = _difference(found, k, int(n_prompts[k]), n_units, outside)
+        said = () if one_stratum or one.value is None else (NO_CHANGE_OF_STRATA,)
+        made.append(replace(one, notes=(*one.notes, *said)))
+    return made
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -105,14 +115,33 @@ def _errors(layout: Layout, a: Sums, b: Sums) -> _Error:
         plain += sign * residuals / totals[layout.group]
         inner += sign * centred(residuals, layout.block) / totals[layout.group]
     of_units = rates_of_units(layout, a.part, a.whole) - rates_of_units(layout, b.part, b.whole)
-    outer, freedom = over_units(layout, plain, of_units, ones)
+    outer, freedom = _over_units(layout, plain, of_units, (a, b))
     return _Error(value, clustered(inner, layout.group, n_prompts, ones), outer, n_prompts - 1, freedom)
+
+
+def _over_units(
+    layout: Layout, shares: Floats, of_units: Floats, both: tuple[Sums, Sums]
+) -> tuple[Floats, Floats]:
+    """Return the standard error over units by group, and its degrees of freedom; of few units borrowed."""
+    n = len(layout.groups)
+    borrowed, freedom = over_units(layout, shares, of_units, np.ones(n))
+    units, at = np.unique(layout.unit, return_inverse=True)
+    group = np.zeros(len(units), dtype=np.int64)
+    group[at] = layout.group
+    weights = np.zeros(len(units))
+    for sums in both:
+        whole = sums_by(sums.whole, at, len(units))
+        weights += whole / sums_by(whole, group, n)[group] / len(both)
+    summed, found = sums_by(shares, at, len(units)), freedom.astype(np.float64)
+    for k in np.flatnonzero(layout.units_per_group >= OWN_SPREAD):
+        borrowed[k], found[k] = weighted_error(summed[group == k], weights[group == k])
+    return borrowed, found
 
 
 def _difference(found: _Error, k: int, n_prompts: int, n_units: int, outside: _Error | None) -> Difference:
     if not n_prompts:
-        return Difference(None, 0, 0, None, None, None, None, None, (NOT_BOTH,))
-    value, se, freedom = float(found.value[k]), float(found.outer[k]), int(found.outer_freedom[k])
+        return Difference(None, 0, 0, None, None, None, None, None, None, (NOT_BOTH,))
+    value, se, freedom = float(found.value[k]), float(found.outer[k]), float(found.outer_freedom[k])
     these, said = _interval(
         value, float(found.inner[k]), int(found.inner_freedom[k]), (NO_INNER, NO_SPREAD_INNER)
     )
@@ -120,15 +149,22 @@ def _difference(found: _Error, k: int, n_prompts: int, n_units: int, outside: _E
     notes = [*said, *said_outer]
     notes += [BORROWED] if n_units < OWN_SPREAD and like is not None else []
     notes += ["few clusters"] if n_units < FEW_CLUSTERS else []
-    change, change_like = None, None
+    change, change_like, change_p = None, None, None
     if outside is not None:
         change = value - float(outside.value[0])
-        errors = (se, freedom), (float(outside.outer[0]), int(outside.outer_freedom[0]))
-        change_like, said = _interval(change, *_sum_of(*errors), (NO_OTHERS, NO_SPREAD_OUTER), most=2.0)
-        notes += said if like is not None else []
-    p = None if like is None else float(2 * t.sf(abs(value) / se, freedom))
+        # Without an error of its own the group's difference is not known to be without one.
+        if like is not None:
+            both = _sum_of((se, freedom), (float(outside.outer[0]), float(outside.outer_freedom[0])))
+            change_like, said = _interval(change, *both, (NO_OTHERS, NO_SPREAD_OUTER), most=2.0)
+            change_p = None if change_like is None else _two_sided(change, *both)
+            notes += said
+    p = None if like is None else _two_sided(value, se, freedom)
     said_once = tuple(dict.fromkeys(notes))
-    return Difference(value, n_prompts, n_units, these, like, p, change, change_like, said_once)
+    return Difference(value, n_prompts, n_units, these, like, p, change, change_like, change_p, said_once)
+
+
+def _two_sided(value: float, se: float, freedom: float) -> float:
+    return float(2 * t.sf(abs(value) / se, freedom))
 
 
 def _interval(
@@ -138,7 +174,7 @@ def _interval(
 
     `most` is how large the estimate can be.
     """
-    if freedom < 1 or not np.isfinite(se):
+    if not (freedom > 0 and np.isfinite(se)):
         return None, missing[:1]
     if se <= ROUNDING:
         return None, missing[1:]
@@ -163,10 +199,10 @@ def _outside(layout: Layout, a: Sums, b: Sums, prompt: Ints, k: int) -> _Error |
     return _errors(pooled, *(Sums(sums.part[kept], sums.whole[kept]) for sums in (a, b)))
 
 
-def _sum_of(one: tuple[float, int], other: tuple[float, int]) -> tuple[float, float]:
+def _sum_of(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
     """Return the error of the sum of two estimates, and its degrees of freedom (Welch–Satterthwaite)."""
     (first, n), (second, m) = one, other
-    if n < 1 or m < 1 or not np.isfinite(first + second):
+    if not (n > 0 and m > 0 and np.isfinite(first + second)):
         return np.inf, 0
     squares = first**2 + second**2
     freedom = squares**2 / (first**4 / n + second**4 / m) if squares else 0

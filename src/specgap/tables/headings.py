@@ -257,9 +257,10 @@ TABLES = {
     "pair_differences": Shown(
         "Drafts of one target: acceptance rate under the first pair minus that under the second, in "
         "percentage points, paired by prompt over the prompts judged under both, with two 95 % intervals. p: "
-        "two-sided t over terms; adjusted: Holm's, over all groups and comparisons of one target. Against "
-        "the others: the group's difference minus that of all prompts outside the group, which is how much "
-        "its gap changes, with the interval over terms.",
+        "two-sided t over units; adjusted: Holm's, over all comparisons of one target and groups of three or "
+        "more units. Against the others: the group's difference minus that of all prompts outside the group, "
+        "which is how much its gap changes, with the interval over units, of each group on its own, and its "
+        "own adjusted p.",
         (
             Column("target", "Target"),
             Column("pair_a", "First"),
@@ -275,6 +276,7 @@ TABLES = {
             Column("change_vs_others_pp", "Against the others (pp)", 2),
             Column("change_low_pp", "from", 2),
             Column("change_high_pp", "to", 2),
+            Column("change_p_adjusted", "Adjusted p", 4),
             Column("n_units", "Units"),
             _PROMPTS,
             _NOTE,

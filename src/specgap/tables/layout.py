@@ -39,7 +39,7 @@ def entries(groups: Sequence[Group], counts: Mapping[int, Counts]) -> Entries:
     group = np.array([k for k, _ in rows], dtype=np.int64)
     units, unit = _numbered((k, name) for k, one in enumerate(groups) for name in one.unit_names)
     notes = _unit_notes([key for _, key in units]) if has_terms else []
-    if len(strata) > 1 and not _shared(group, stratum):
+    if len(groups) > 1 and len(strata) > 1 and not _shared(group, stratum):
         strata, stratum = [""], np.zeros_like(stratum)
         notes.append(SAME_AS_STRATA)
     block = None

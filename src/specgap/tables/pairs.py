@@ -9,6 +9,7 @@ import pandas as pd
 
 from specgap.config import OVERALL
 from specgap.settings import Model, Pair
+from specgap.stats.clusters import OWN_SPREAD
 from specgap.stats.intervals import Interval, each_prompt, rates
 from specgap.stats.layout import Ints
 from specgap.stats.paired import Difference, differences, holm
@@ -55,6 +56,7 @@ DIFFERENCE_COLUMNS = (
     "change_vs_others_pp",
     "change_low_pp",
     "change_high_pp",
+    "change_p_adjusted",
     "n_terms",
     "n_units",
     "n_prompts",
@@ -65,6 +67,8 @@ DIFFERENCE_COLUMNS = (
 )
 NOTHING_JUDGED = "nothing judged"
 NO_OTHER_PROMPTS = "no change against others: no prompt outside the group"
+#: Their spread is borrowed from groups that may have other numbers of prompts per unit.
+FEW_UNITS = f"fewer than {OWN_SPREAD} units: not tested"
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ def pair_differences(
     """Return the differences in acceptance rate, paired by prompt, of every two pairs that share a target.
 
     a is the pair listed first, and the difference a − b. p-values are adjusted by Holm's method over groups
-    and comparisons of one target; all prompts together are no group and have no adjusted p.
+    and comparisons of one target, those of changes by themselves; groups of fewer than `OWN_SPREAD` units and
+    all prompts together have no adjusted p.
     """
     rows = []
     known = {pair.name: pair for pair in pairs}
@@ -109,9 +114,10 @@ def pair_differences(
             for grouping, groups in groupings.items()
             for row in _differences(known[a], known[b], groups, mode, has_others=grouping != OVERALL)
         ]
-        family = [row for row in found if row["grouping"] != OVERALL]
-        for row, p in zip(family, holm([row["p"] for row in family]), strict=True):
-            row["p_adjusted"] = p
+        family = [row for row in found if row["grouping"] != OVERALL and row["n_units"] >= OWN_SPREAD]
+        for name in ("p", "change_p"):
+            for row, p in zip(family, holm([row[name] for row in family]), strict=True):
+                row[f"{name}_adjusted"] = p
         rows += found
     return frame_of(rows, DIFFERENCE_COLUMNS)
 
@@ -176,6 +182,7 @@ def _differences(
         said += [f"prompts judged under one pair only, left out: {n_alone}"] if n_alone else []
         if has_others and difference.value is not None and difference.change is None:
             said.append(NO_OTHER_PROMPTS)
+        said += [FEW_UNITS] if has_others and 0 < difference.n_units < OWN_SPREAD else []
         row = {"n_prompts_left_out": n_alone, **_numbers(difference)}
         rows.append({**row, **_about(group, mode, said)})
     return rows
@@ -189,6 +196,7 @@ def _numbers(found: Difference) -> Row:
         "p": found.p,
         "change_vs_others_pp": points(found.change),
         **_points("change", found.change_like),
+        "change_p": found.change_p,
         "n_units": found.n_units,
         "n_prompts": found.n_prompts,
     }
