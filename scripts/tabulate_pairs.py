@@ -9,7 +9,7 @@ from specgap.aggregate import load as load_state
 from specgap.config import Study, load
 from specgap.errors import one_sentence
 from specgap.layout import compared_pairs
-from specgap.prompts import limited, read_counts, read_prompts
+from specgap.prompts import group_columns, limited, read_counts, read_prompts
 from specgap.tables.counts import Counts
 from specgap.tables.from_state import prompt_counts
 from specgap.tables.pairs import Counted
@@ -33,7 +33,7 @@ def main(config: Path, prompts: Path, decoding: str, setting: str, folder: Path,
 
 def _counts(study: Study, file: Path) -> Mapping[int, Counts]:
     if study.collector == "counts":
-        return served_counts(read_counts(file, name=str(file))).prompts
+        return served_counts(read_counts(file, name=str(file), groupings=group_columns(study))).prompts
     return prompt_counts(load_state(file))
 
 

@@ -104,7 +104,7 @@ def _checked(parsed: Study) -> tuple[Study, PromptSet | None]:
         )
     prompts = prompt_sets.load_prompts(parsed) if readable else None
     for file in files if parsed.collector == "counts" else ():
-        prompt_sets.read_counts(file, name=str(file))
+        prompt_sets.read_counts(file, name=str(file), groupings=prompt_sets.group_columns(parsed))
     for pair in () if parsed.bundled or parsed.partial else parsed.pairs.values():
         for model in pair.models:
             if not parsed.trains(model):

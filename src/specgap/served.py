@@ -24,4 +24,4 @@ def of_counts(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def count_files(given: Iterable[Any]) -> list[str]:
     """Return the files of counts, each once, in the order of the pairs."""
-    return list(dict.fromkeys(file for file in given if isinstance(file, str)))
+    return list(dict.fromkeys(file for file in given if isinstance(file, str) and file))

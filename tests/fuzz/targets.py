@@ -90,7 +90,7 @@ def counts_file(chance: random.Random, folder: Path) -> None:
     path = folder / "served.csv"
     data = _scrambled("\n".join(",".join(map(str, row)) for row in rows), chance)
     path.write_bytes(_flipped(data.encode("utf-8", "surrogatepass"), chance))
-    read_counts(path, name="served.csv")
+    read_counts(path, name="served.csv", groupings=["group"])
 
 
 def stored_prompts(chance: random.Random, folder: Path) -> None:

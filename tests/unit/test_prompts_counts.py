@@ -44,7 +44,24 @@ REFUSED = {
     "accepted but not emitted": (("p1,a,u,b,3,4,2,2",), HEADER, "2 emitted of 3 accepted"),
     "judged but not drafted": (("p1,a,u,b,3,4,2,5,3",), f"{HEADER},drafted", "3 drafted of 4 judged"),
     "a row twice": ((ROW, ROW), HEADER, "row 2 (line 3): 'p1' a second time"),
+    "a row twice, told apart by nothing known": (
+        ("p1,a,u,b,3,4,2,5,mon", "p1,a,u,b,3,4,2,5,tue"),
+        f"{HEADER},day",
+        "row 2 (line 3): 'p1' a second time",
+    ),
     "other counts in another group": ((ROW, "p1,b,u,b,2,4,2,5"), HEADER, "'p1' has other counts"),
+    "one sample here and another there": (
+        ("p1,a,u,b,3,4,2,5,1", "p1,b,u,b,2,4,2,5,2"),
+        f"{HEADER},sample",
+        "row 2 (line 3): 'p1' has sample '2' here and not in group a",
+    ),
+    "accepted without a round": (("p1,a,u,b,3,3,0,3",), HEADER, "3 accepted tokens in 0 rounds"),
+    "many more emitted than accepted": (
+        ("p1,a,u,b,3,4,2,5000",),
+        HEADER,
+        "5000 emitted tokens of 3",
+    ),
+    "semicolons": (("p1;a",), "prompt;group", "one whose name holds semicolons; wanted commas"),
 }
 
 
@@ -53,13 +70,13 @@ def test_counts_that_cannot_be_are_refused(tmp_path: Path, case: str) -> None:
     rows, header, message = REFUSED[case]
     path = written(tmp_path, *rows, header=header)
     with pytest.raises(PromptError, match=re.escape(message)) as caught:
-        read_counts(path, name="c.csv")
+        read_counts(path, name="c.csv", groupings=["group"])
     assert str(caught.value).startswith("c.csv")
 
 
 def test_a_prompt_of_two_groups_is_counted_once(tmp_path: Path) -> None:
     path = written(tmp_path, ROW, "p1,b,u,b,3,4,2,5", "p2,b,v,b,0,0,0,0")
-    found = served_counts(read_counts(path, name="c.csv"))
+    found = served_counts(read_counts(path, name="c.csv", groupings=["group"]))
     assert found.prompts[prompt_id("p1")].accepted == 3
     assert len(found.prompts) == 2
     assert found.discarded == "unknown"
@@ -108,15 +125,15 @@ def test_samples_are_added_up(
         counted = {
             "accepted": accepted,
             "judged": accepted + rejected,
-            "rounds": rejected + more_rounds,
-            "emitted": accepted + more_emitted,
+            "rounds": (rounds := rejected + more_rounds + 1),
+            "emitted": accepted + min(more_emitted, 2 * rounds),
             "drafted": accepted + rejected + more_drafted,
         }
         lines.append(",".join(map(str, [prompt, "g", sample, *counted.values()])))
         sums.update({(prompt, name): value for name, value in counted.items()})
     header = "prompt,group,sample,accepted,judged,rounds,emitted,drafted"
     path = written(tmp_path_factory.mktemp("counts"), *lines, header=header)
-    found = served_counts(read_counts(path, name="c.csv"))
+    found = served_counts(read_counts(path, name="c.csv", groupings=["group"]))
     for prompt in {row[0] for row in rows}:
         n = found.prompts[prompt_id(prompt)]
         for name in ("accepted", "judged", "rounds", "emitted", "drafted"):

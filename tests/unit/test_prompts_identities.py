@@ -97,7 +97,7 @@ def test_honest_files_give_the_numbers_of_prompts_that_are_known() -> None:
     assert {group: len(members) for group, members in prompts.members("category").items()} == IN_HONEST
     assert len(prompts.rows) == 1515
     assert len(prompts.distinct) == sum(IN_HONEST.values()) - 44
-    assert "44 texts stand in both female and male: traced once, counted in both" in prompts.notices
+    assert "44 texts stand in both female and male: taken once, counted in both" in prompts.notices
 
 
 @needs_honest

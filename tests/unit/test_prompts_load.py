@@ -115,13 +115,13 @@ def test_a_text_in_two_groups_is_traced_once_and_counted_in_both(tmp_path: Path)
     prompts = loaded(tmp_path, csv("a,female", "a,male", "b,male"))
     assert prompts.distinct == (prompt_id("a"), prompt_id("b"))
     assert [len(members) for members in prompts.members("group").values()] == [1, 2]
-    assert prompts.notices == ("1 text stands in both female and male: traced once, counted in both",)
+    assert prompts.notices == ("1 text stands in both female and male: taken once, counted in both",)
 
 
 def test_texts_shared_by_many_groups_make_one_line(tmp_path: Path) -> None:
     prompts = loaded(tmp_path, csv("a,x", "a,y", "a,z", "b,x", "b,y", "c,y", "c,x"))
     assert prompts.notices == (
-        "2 texts stand in both x and y, 1 text stands in all of x, y and z: traced once, counted in each",
+        "2 texts stand in both x and y, 1 text stands in all of x, y and z: taken once, counted in each",
     )
 
 

@@ -30,6 +30,9 @@ _LEFT_OUT = (
     "Differences leave out prompts that were judged under one of the two pairs only; the table says how many."
 )
 
+#: Stands for the group in rows of all prompts; a group may be called "all prompts".
+_EVERYONE = "\x1f"
+
 
 @dataclass(frozen=True)
 class _Pairs:
@@ -60,8 +63,8 @@ class _Pairs:
 @figure("pairs_overview")
 def draw_pairs_overview(tables: Tables, request: Request) -> Figure:
     """Draw a panel of rates for each target and, for targets of several drafts, one of paired differences."""
-    rates = tables["pairs_overview"].rename(columns={"acceptance_rate": "value"})
-    differences = _from_the_first(tables["pair_differences"])
+    rates = _apart(tables["pairs_overview"].rename(columns={"acceptance_rate": "value"}))
+    differences = _apart(_from_the_first(tables["pair_differences"]))
     pairs = _pairs(rates)
     acceptance = rates[(rates["grouping"] != "overall") & (rates["pair"] == next(iter(pairs.drafts)))]
     units, mode = units_of(acceptance), request.facts.mode
@@ -78,9 +81,14 @@ def draw_pairs_overview(tables: Tables, request: Request) -> Figure:
     across = max(map(len, in_rows))
     grid = drawn.add_gridspec(len(in_rows) + 1, across, height_ratios=[keys, *[height] * len(in_rows)])
     _explain(drawn, grid, pairs, units)
-    names = {**names_by_group(acceptance), **{group: group for group in rates["group"][-1:]}}
+    names = {**names_by_group(acceptance), _EVERYONE: "all prompts"}
     _draw_panels(drawn, grid, pairs, in_rows, {"rate": rates, "difference": differences}, names)
     return drawn
+
+
+def _apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with those of all prompts under a name that no group can have."""
+    return rows.assign(group=rows["group"].where(rows["grouping"] != "overall", _EVERYONE))
 
 
 def _pairs(rates: pd.DataFrame) -> _Pairs:
@@ -93,7 +101,7 @@ def _pairs(rates: pd.DataFrame) -> _Pairs:
     return _Pairs(
         by_target,
         dict(zip(rates.loc[everyone, "pair"], rates.loc[everyone, "draft"], strict=True)),
-        {rates.loc[everyone, "group"].iloc[0]: 0.0, **{group: _APART + at for at, group in enumerate(order)}},
+        {_EVERYONE: 0.0, **{group: _APART + at for at, group in enumerate(order)}},
     )
 
 

@@ -4,6 +4,7 @@ Everything but `prompts_table`, `write_prompts`, `read_prompts` and `fetch_datas
 library and the config alone, since the workflow imports this at every parse.
 """
 
+from specgap.prompts.columns import group_columns
 from specgap.prompts.counts import Served, read_counts
 from specgap.prompts.dataset import fetch_dataset
 from specgap.prompts.honest import fetch_honest
@@ -21,6 +22,7 @@ __all__ = [
     "dataset_file",
     "fetch_dataset",
     "fetch_honest",
+    "group_columns",
     "limited",
     "load_prompts",
     "needs_fetch",

@@ -71,6 +71,11 @@ def choose_columns(study: Study, tables: Sequence[Table]) -> Columns:
     return columns
 
 
+def group_columns(study: Study) -> list[str]:
+    """Return the columns by which counts are grouped."""
+    return [_COUNTS[1]] if study.groupings == "auto" else [one.column for one in study.groupings]
+
+
 def _is_honest(study: Study, tables: Sequence[Table]) -> bool:
     if study.prompts.format != "auto":
         return study.prompts.format == "honest"

@@ -42,7 +42,7 @@ def shared_texts(rows: Iterable[Row], grouping: str) -> Iterator[str]:
     if others := shared.total() - sum(count for _, count in common):
         listed.append(f"{others} in other combinations of groups")
     both = "both" if all(len(names) == 2 for names in shared) else "each"
-    yield f"{', '.join(listed)}: traced once, counted in {both}"
+    yield f"{', '.join(listed)}: taken once, counted in {both}"
 
 
 def without_group(rows: Iterable[Row], grouping: str) -> Iterator[str]:

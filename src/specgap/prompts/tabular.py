@@ -45,6 +45,11 @@ class Table:
         if column in self.columns:
             return
         near = nearest(column, self.columns)
+        if len(self.columns) == 1 and ";" in next(iter(self.columns)):
+            raise PromptError(
+                f"{self.name} has no column {column!r} ({role}) but one whose name holds semicolons; "
+                "wanted commas, or tabs, between columns"
+            )
         hint = f"did you mean {near!r}?" if near else f"wanted one of {', '.join(map(repr, self.columns))}"
         raise PromptError(f"{self.name} has no column {column!r} ({role}); {hint}")
 

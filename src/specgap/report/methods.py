@@ -15,8 +15,10 @@ from specgap.report.prose import (
     DEFINITIONS,
     INFERENCE,
     PAIRED,
+    PROMPTS_AS_UNITS,
     SCHEDULES,
     TAILS,
+    TOKEN_DEFINITIONS,
     TOKEN_INFERENCE,
     UNITS,
 )
@@ -34,7 +36,8 @@ def methods(study: Study, prompts: PromptSet, done: Sequence[Done]) -> str:
         **(_served(study) if counts else _traced(study, done)),
         "Prompts": _prompts(study, prompts),
         "Definitions": [
-            text.format(ratio=study.over_confident_ratio, cost=_cost(study)) for text in DEFINITIONS
+            text.format(ratio=study.over_confident_ratio, cost=_cost(study))
+            for text in (DEFINITIONS if counts else (*DEFINITIONS, *TOKEN_DEFINITIONS))
         ],
         "Comparing groups": [
             text.format(permutations=study.statistics.permutations, prior=study.statistics.token_prior)
@@ -182,8 +185,8 @@ def _setting(study: Study, setting: Setting) -> str:
 
 def _prompts(study: Study, prompts: PromptSet) -> list[str]:
     [everything] = groups_in(prompts, OVERALL)
-    source = _source(study)
-    texts = [f"The study has {everything.n_prompts} distinct prompts, {source}. {UNITS}"]
+    source, units = _source(study), UNITS if prompts.unit else PROMPTS_AS_UNITS
+    texts = [f"The study has {everything.n_prompts} distinct prompts, {source}. {units}"]
     if prompts.pilot is not None:
         texts.append(f"It is a pilot of at most {prompts.pilot} prompts per group.")
     texts.append(_table(prompts))
@@ -222,7 +225,7 @@ def _caveats(study: Study, prompts: PromptSet) -> list[str]:
     said = caveats(
         demo_pairs=[_plain(pair) for pair in study.pairs if study.trains(study.pairs[pair].target)],
         one_term_groups=[_plain(group.name) for group in groups if group.has_terms and group.n_units == 1],
-        modes=[decoding.mode for decoding in study.decodings.values()],
+        modes=[one.mode for one in study.decodings.values()] if study.collector != "counts" else [],
         pilot=prompts.pilot,
         partial=study.partial,
     )

@@ -19,7 +19,7 @@ from specgap.files import read_json, write_text
 from specgap.report.images import Picture, picture
 from specgap.report.rows import HtmlTable, html_table
 from specgap.report.sentences import about_groups, about_pairs, about_settings
-from specgap.report.words import DEFINITIONS, caveats
+from specgap.report.words import DEFINITIONS, OF_TOKENS, caveats
 from specgap.tables.csv import read_table
 
 #: Rows of each group and verdict in the tables of surer tokens.
@@ -42,6 +42,8 @@ class StudyFacts:
     prompts_table: Path
     demo_pairs: Sequence[str] = ()
     notices: Sequence[str] = ()
+    #: False for a study of a server's counts, which knows nothing of p and q.
+    has_tokens: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,11 @@ def write_page(path: Path, study: StudyFacts, cells: Sequence[CellPart]) -> None
         caveats=caveats(
             demo_pairs=study.demo_pairs,
             one_term_groups=_one_term_groups(study.prompts_table, cells),
-            modes=[cell.facts.mode for cell in cells],
+            modes=[cell.facts.mode for cell in cells] if study.has_tokens else [],
             pilot=next((cell.facts.pilot for cell in cells), None),
             partial=any(cell.facts.partial for cell in cells),
         ),
-        definitions=DEFINITIONS,
+        definitions=[one for one in DEFINITIONS if study.has_tokens or one[0] not in OF_TOKENS],
         style=Markup(style),
         script=Markup(script),
         style_digest=_digest(style),

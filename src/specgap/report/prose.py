@@ -36,8 +36,7 @@ DEFINITIONS = (
     "A drafted token is *accepted* where verification kept it, *rejected* where it was the first failure of "
     "its round, and *discarded* where it was drafted after that failure; accepted and rejected tokens are "
     "*judged*, discarded ones never are. Below, A, R and D count accepted, rejected and all drafted tokens, "
-    "B rounds and E emitted tokens; p and q are the probabilities of the drafted token under target and "
-    "draft, in float32, after the processing of logits that verification used.",
+    "B rounds and E emitted tokens.",
     "- `acceptance_rate` is A / (A + R), per judged token.",
     "- `acceptance_rate_prompt_mean` is the mean over prompts of A / (A + R), with the samples of a prompt "
     "summed first and prompts with nothing judged left out and counted; it is the rate by which schedules "
@@ -46,13 +45,19 @@ DEFINITIONS = (
     "compared across γ.",
     "- `token_acceptance_ratio` is A / E, and `block_efficiency` is E / B, emitted tokens per call of the "
     "target with the bonus or correction token counted [@leviathan2023].",
-    "- `block_efficiency_independent` is (1 − α^(γ+1)) / (1 − α) with α the group's acceptance rate at "
-    "`constant-1`: the block efficiency of constant settings without threshold if acceptance were "
-    "independent of the draft position [@leviathan2023, eq. 1].",
     "- `modelled_speed_up` is `block_efficiency` / (`gamma_mean` · c + 1) [@leviathan2023, thm 3.8], with "
     "c, the `cost_ratio`, the cost of a draft call in target calls: {cost}. It is modelled, not measured. "
     "The best setting of a group has the greatest modelled speed-up; `loss_percent` is what the group loses "
     "of it at the setting that is best for all prompts together.",
+)
+
+#: What needs p and q, draft positions or the length limit.
+TOKEN_DEFINITIONS = (
+    "- p and q are the probabilities of the drafted token under target and draft, in float32, after the "
+    "processing of logits that verification used.",
+    "- `block_efficiency_independent` is (1 − α^(γ+1)) / (1 − α) with α the group's acceptance rate at "
+    "`constant-1`: the block efficiency of constant settings without threshold if acceptance were "
+    "independent of the draft position [@leviathan2023, eq. 1].",
     "- `conditional_acceptance` at draft position j is accepted at j / judged at j; `survival` at j is the "
     "share of rounds with at least j accepted tokens.",
     "- `overlap` is Σ min(p(x), q(x)) over the vocabulary at a judged position, which under sampling is the "
@@ -100,6 +105,10 @@ PAIRED = (
     "less that of all prompts outside of it is the change of its gap."
 )
 
+PROMPTS_AS_UNITS = (
+    "They name no identity terms, so each prompt is a unit of its own: what is said of a group is about "
+    "prompts like these."
+)
 UNITS = (
     "Prompts fall into identity terms × templates. The term, within its group, is the unit of any claim "
     "about a group, since other prompts about the same term are not new evidence about it [@clark1973]; "

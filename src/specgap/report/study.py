@@ -40,6 +40,7 @@ def _study_facts(study: Study, prompts: PromptSet, done: Sequence[Done]) -> Stud
         prompts_table=Path(study.results) / "study/tables/prompts.csv",
         demo_pairs=[name for name, pair in study.pairs.items() if study.trains(pair.target)],
         notices=[*prompts.notices, *without_tokens(study)],
+        has_tokens=study.collector != "counts",
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+#: Terms, and what they mean.
 DEFINITIONS = (
     ("target, draft, pair", "The target model p verifies what the smaller draft model q proposes."),
     ("round, γ", "One drafting of γ tokens and its verification by one call of the target."),
@@ -59,6 +60,11 @@ DEFINITIONS = (
     ),
 )
 
+#: Of these, what a study of counts has nothing of.
+OF_TOKENS = frozenset(
+    {"p, q", "likelihood difference", "if independent", "replay", "conditional acceptance", "overlap"}
+)
+
 _DEMO = (
     "The pair {pairs} is a demonstration: two tiny models that specgap trains itself in a minute so that "
     "everything can run. Its gaps say nothing about people, nor about any model in use."
@@ -90,11 +96,11 @@ def caveats(
     *,
     demo_pairs: Sequence[str],
     one_term_groups: Sequence[str],
-    modes: Sequence[str],
+    modes: Sequence[str] = (),
     pilot: int | None,
     partial: bool,
 ) -> list[str]:
-    """Return the sentences that must be read before any number."""
+    """Return the sentences that must be read before any number; of p and q none without `modes`."""
     said = [_DEMO.format(pairs=", ".join(demo_pairs))] if demo_pairs else []
     if pilot is not None:
         said.append(f"This is a pilot of at most {pilot} prompts per group, not the study.")

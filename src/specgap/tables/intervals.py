@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from specgap.stats.intervals import Interval, Rate, Scale, each_prompt, rates
-from specgap.tables.acceptance import NO_TOKENS, Mode, not_drafted
+from specgap.tables.acceptance import NOT_COLLECTED, Mode
 from specgap.tables.counts import Counts, Discarded, Row, frame_of
 from specgap.tables.layout import Entries
 from specgap.tables.membership import Group
@@ -75,9 +75,10 @@ def intervals(
     by_group: dict[str, list[Row]] = {group.name: [] for group in groups}
     for name, quantity in QUANTITIES.items():
         sums = found.sums(quantity.part, quantity.whole)
-        missing = [not_drafted(has_tokens)] if quantity.drafted and discarded == "unknown" else []
-        missing += [NO_TOKENS] if quantity.tokens and not has_tokens else []
-        said = [GREEDY_OVERLAP] if name == "overlap" and mode == "greedy" and has_tokens else []
+        missing = [NOT_COLLECTED] if quantity.drafted and discarded == "unknown" else []
+        if not has_tokens and (quantity.tokens or missing):
+            continue  # nothing to wait for: a server's counts will not have it
+        said = [GREEDY_OVERLAP] if name == "overlap" and mode == "greedy" else []
         for weight, weighed in (("pooled", sums), ("prompt_mean", each_prompt(sums))):
             for group, rate in zip(groups, rates(found.layout, weighed, scale=quantity.scale), strict=True):
                 row = {"quantity": name, "weight": weight, "mode": mode, **_about(group, rate)}
