@@ -10,7 +10,7 @@ from specgap.errors import one_sentence
 from specgap.layout import Cell
 from specgap.prompts import read_prompts
 from specgap.tables.cost import cost_ratio
-from specgap.tables.from_state import counted
+from specgap.tables.from_state import counted_prompts
 from specgap.tables.write import write_acceptance_tables
 from specgap.tables.write_inference import write_intervals
 from specgap.trace.done import read_done
@@ -21,7 +21,7 @@ def main(config: Path, prompts: Path, done: Path, pair: str, decoding: str, stat
     cost, mode = cost_ratio(study, read_done(done).facts), study.decodings[decoding].mode
     for setting, state in zip(study.swept_settings_of(decoding), states, strict=True):
         folder = Path(study.results) / "tables" / Cell(pair, decoding, setting.name).folder
-        counts = counted(load_state(state))
+        counts = counted_prompts(load_state(state))
         write_acceptance_tables(folder, counts=counts, prompts=known, mode=mode, cost_ratio=cost)
         write_intervals(folder, counts=counts, prompts=known, mode=mode)
 

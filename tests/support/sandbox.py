@@ -15,6 +15,13 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 _COPIED = ("Snakefile", "workflow", "scripts", "src", "config", "envs", "profiles", "rust_agg")
+#: By cell, by group, under one mode, over settings, from records, of times, over pairs.
+FEW_FIGURES = frozenset(
+    {
+        *("forest", "likelihood_difference", "calibration", "schedule_sweep", "schedule_state"),
+        *("distinctive_tokens", "measured_speed_up", "pairs_overview"),
+    }
+)
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "target", "*.so")
 
 
@@ -48,6 +55,12 @@ class Sandbox:
 
     def write_config(self, **keys: object) -> None:
         self.config.write_text(yaml.safe_dump(keys, sort_keys=False, allow_unicode=True))
+
+    def draw_few(self) -> None:
+        """Leave the figures that a chain needs: one for each way in which figures are planned and drawn."""
+        path = self.folder / "config/figures.yaml"
+        specs = [spec for spec in yaml.safe_load(path.read_text()) if spec["id"] in FEW_FIGURES]
+        path.write_text(yaml.safe_dump(specs, sort_keys=False, allow_unicode=True))
 
     def snakemake(self, *arguments: str) -> Run:
         """Run Snakemake on the study; options come before targets, behind `--`."""

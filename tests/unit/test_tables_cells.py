@@ -20,7 +20,7 @@ from specgap.schema import PATHS, TAILS, VOCABULARY
 from specgap.settings import Setting
 from specgap.tables.calibration import CalibrationBin, binomial_band, calibration
 from specgap.tables.csv import read_table
-from specgap.tables.from_state import cell_counts
+from specgap.tables.from_state import cell_counts, counted_prompts
 from specgap.tables.names import (
     cell_table_names,
     prompts_table_names,
@@ -31,11 +31,12 @@ from specgap.tables.names import (
 from specgap.tables.settings import emitted_if_independent
 from specgap.tables.vocabulary import read_vocabulary
 from specgap.tables.write import (
+    write_acceptance_tables,
     write_cell_tables,
     write_prompts_tables,
     write_surer_tables,
-    write_swept_tables,
 )
+from specgap.tables.write_inference import write_intervals
 from specgap.tables.write_settings import SettingState, write_settings_tables
 from tests.support.records import Trace, prompt_set, row, trace, write_shards
 
@@ -266,21 +267,23 @@ def test_settings_that_share_a_schedule_or_have_fewer_prompts_are_not_compared(t
     assert set(tables["best_schedule"]["n_settings"]) == {1}
 
 
-def test_a_swept_setting_has_its_acceptance_alone_equal_to_that_of_a_whole_cell(tmp_path: Path) -> None:
+def test_a_swept_setting_has_acceptance_equal_to_that_of_a_whole_cell_and_intervals(tmp_path: Path) -> None:
     whole = trace("AAR", prompt="they") + trace("RD", prompt="he")
     tables = cell(tmp_path, whole)
-    written = write_swept_tables(
-        tmp_path / "swept",
-        state=state_of(tmp_path / "again", whole)[0],
-        prompts=PROMPTS,
-        mode="sampled",
-        cost_ratio=0.25,
+    counts, about = (
+        counted_prompts(state_of(tmp_path / "again", whole)[0]),
+        {"prompts": PROMPTS, "mode": "sampled"},
     )
-    assert [path.name for path in written] == swept_table_names(["category"])
+    written = write_acceptance_tables(tmp_path / "swept", counts=counts, cost_ratio=0.25, **about)
     for path in written:
         if path.suffix == ".csv":
             assert path.read_bytes() == (tmp_path / "tables" / path.name).read_bytes()
     assert tables["acceptance"]["modelled_speed_up"].notna().all()
+    written += write_intervals(tmp_path / "swept", counts=counts, **about)
+    assert sorted(path.name for path in written) == sorted(swept_table_names(["category"]))
+    rates = read_table(tmp_path / "swept/intervals.csv").query("quantity == 'acceptance_rate'")
+    pooled = rates[rates["weight"] == "pooled"]
+    assert list(pooled["value"]) == list(tables["acceptance"]["acceptance_rate"])
 
 
 def replayed(*, tails: str) -> rust_agg.State:

@@ -69,8 +69,11 @@ def tails_of(table: pa.Table) -> dict[tuple[int, int], list[dict[str, Any]]]:
 # Greedy: what transformers does --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("length", [1, 2, pytest.param(24, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", FAMILIES)
+# Longer texts of the other pairs: tests/statistics/test_replay_greedy.py.
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [*((name, n) for name in FAMILIES for n in (1, 2)), pytest.param("gpt-neo", 24, marks=pytest.mark.slow)],
+)
 def test_replayed_rows_are_those_of_assisted_generation(
     name: str, length: int, collected: Callable[[str, Decoding], tuple[pa.Table, pa.Table]], tmp_path: Any
 ) -> None:

@@ -58,6 +58,7 @@ def test_a_partial_study_of_all_shards_has_the_counts_of_the_whole_one(copy: San
 
 
 def test_figures_of_what_there_is_are_drawn_while_the_study_is_traced(copy: Sandbox) -> None:
+    copy.draw_few()
     drawn = copy.results / "figures"
     cells = {file.parent.relative_to(drawn).as_posix() for file in drawn.rglob("index.json")}
     whole = n_counted(copy.results / COUNTED)

@@ -54,6 +54,7 @@ def fetched(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     sandbox = make_sandbox(folder / "study")
     sandbox = dataclasses.replace(sandbox, environment=hub.environment(folder / "hf"))
     sandbox.write_config(**FROM_HUB)
+    sandbox.draw_few()
     run = sandbox.snakemake("--", "prefetch")
     assert run.code == 0, run.output
     assert run.job_counts() == FETCHED

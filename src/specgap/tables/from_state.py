@@ -65,7 +65,7 @@ def prompt_counts(state: rust_agg.State) -> dict[int, Counts]:
     return _prompts(_frame(state.prompts()))
 
 
-def counted(state: rust_agg.State) -> PromptCounts:
+def counted_prompts(state: rust_agg.State) -> PromptCounts:
     """Return what inference rests on, which is less than `cell_counts`."""
     prompts = _frame(state.prompts())
     return PromptCounts(prompts=_prompts(prompts), samples=_samples(prompts), discarded=discarded_of(state))
