@@ -27,7 +27,7 @@ from tests.support.tracing import load
 
 pytestmark = pytest.mark.slow
 
-PROMPTS = 3000
+PROMPTS = 2000
 #: The smallest p-value that a right law may give, and the largest that a wrong one may.
 LEAST, WRONG = 0.001, 1e-6
 GUARDED = ("six states", "constant-3")
