@@ -91,7 +91,7 @@ def grouping_names():
 def model_files(wildcards):
     """Return what a rule makes of a pair; of a folder here, the file written last; of a hub model, its commit.
 
-    Which files a folder has stands in the identity. All of them as inputs cost a large study's dry run 10 seconds.
+    Which files a folder has stands in the identity, so that a large study's jobs need not list them all.
     """
     return _files_of_pair(wildcards.pair)
 
