@@ -23,6 +23,7 @@ _NO_MEMORY = (
     "not enough memory",
     "std::bad_alloc",
     "can't start new thread",
+    "failed to launch worker thread",
     "failed to map segment",  # a library that is loaded when it is first needed
 )
 
@@ -66,10 +67,6 @@ def one_sentence() -> Iterator[None]:
         yield
     except SpecgapError as error:
         _end(str(error), error)
-    except (MemoryError, RuntimeError, ImportError) as error:
-        if not is_out_of_memory(error):
-            raise
-        _end(_no_memory(error), error)
     except OSError as error:
         if is_out_of_memory(error):
             _end(_no_memory(error), error)
@@ -78,6 +75,10 @@ def one_sentence() -> Iterator[None]:
         if error.errno in NOT_WRITABLE:
             _end(not_writable(error.filename, error), error)
         _end(f"{error.filename}: {error.strerror}; wanted a file that can be read and written", error)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        _end(_no_memory(error), error)
 
 
 def not_writable(path: object, error: OSError) -> str:
@@ -94,14 +95,16 @@ def _no_memory(error: BaseException) -> str:
 def is_out_of_memory(error: BaseException) -> bool:
     """Say whether an error means that a device, or this machine, has no memory left.
 
-    torch's own is known by its name, since only trace code imports torch; for the CPU it has none.
+    Those of torch and Arrow are known by name, since not every script imports them; for the CPU torch has
+    none.
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     said = str(error).lower()
-    return isinstance(error, RuntimeError | ImportError) and any(words in said for words in _NO_MEMORY)
+    may_be = isinstance(error, RuntimeError | ImportError) or type(error).__name__ == "ArrowException"
+    return may_be and any(words in said for words in _NO_MEMORY)
 
 
 def _end(sentence: str, error: BaseException) -> NoReturn:

@@ -29,14 +29,15 @@ LIMITS = [MIB, 2 * MIB, 4 * MIB, 6 * MIB, *range(8 * MIB, 64 * MIB, MIB // 4)]
 
 
 def is_close(study: Study, undisturbed: Study, name: str) -> bool:
-    """Say whether a file fits up to the last digits of p and q, or only describes one that does."""
-    if not name.startswith("tails/"):
+    """Say whether a file fits up to the last digits of what models say, or only describes one that does."""
+    if not name.startswith(("paths/", "tails/")):
         return False
     if not name.endswith(".parquet"):
         return True
     found, wanted = (pq.read_table(each.results / name).to_pandas() for each in (study, undisturbed))
-    exact = [column for column in wanted if column not in ("p", "q")]
-    near = np.allclose(found[["p", "q"]], wanted[["p", "q"]], rtol=0, atol=1e-5, equal_nan=True)
+    reals = list(wanted.select_dtypes("floating"))
+    exact = [column for column in wanted if column not in reals]
+    near = np.allclose(found[reals], wanted[reals], rtol=0, atol=1e-5, equal_nan=True)
     return near and found[exact].equals(wanted[exact])
 
 

@@ -8,7 +8,7 @@ import os
 import socket
 import urllib.parse
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,11 +74,32 @@ def open_weights(model: Model, config: Any, *, revision: str) -> Any:
     options.update({str(key): value for key, value in model.model_kwargs.items()})
     # None lets transformers take either format; True makes it refuse pickle.
     options["use_safetensors"] = None if model.allow_pickle else True
-    if folder_of(model) is None:
-        options["revision"] = revision
+    with ExitStack() as around:
+        if folder_of(model) is None:
+            options["revision"] = revision
+        else:
+            around.enter_context(without_progress_bars())
+        if "device_map" not in options:
+            around.enter_context(_without_threads())
         return _read(model, "weights", AutoModelForCausalLM.from_pretrained, options)
-    with without_progress_bars():
-        return _read(model, "weights", AutoModelForCausalLM.from_pretrained, options)
+
+
+@contextmanager
+def _without_threads() -> Iterator[None]:
+    """Let transformers read weights into main memory one after the other.
+
+    Where a thread has no memory left for its first step, Python waits for ever for word of its start: a job
+    with a limit (`ulimit -v`, `h_vmem`) would hang until its time is over in place of ending in a sentence.
+    """
+    name = "HF_DEACTIVATE_ASYNC_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 @contextmanager

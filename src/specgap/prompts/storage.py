@@ -57,7 +57,9 @@ def read_prompts(path: Path) -> PromptSet:
 
     try:
         check_footer(path)
-        table = pq.read_table(path, page_checksum_verification=True)
+        table = pq.read_table(
+            path, page_checksum_verification=True, use_threads=False, pre_buffer=False, partitioning=None
+        )
     except (OSError, ValueError, pa.ArrowException) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise TableError(f"{path} cannot be read ({reason}); wanted the prompts of a study") from error

@@ -123,7 +123,9 @@ class _Maker:
         self._halving, self._progress = Halving(study.batch, log), progress
 
     def __call__(self, shard: Shard) -> Rows:
-        table = pq.read_table(self._paths[shard.name].path)
+        # Without threads: where one cannot be started for want of memory, Arrow waits for ever.
+        path = self._paths[shard.name].path
+        table = pq.read_table(path, use_threads=False, pre_buffer=False, partitioning=None)
         rejections = self._wanted.rejections(
             table, max_new_tokens=self._decoding.max_new_tokens, eos=self._found.pair.eos_token_ids
         )
