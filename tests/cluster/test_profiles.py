@@ -23,6 +23,7 @@ def test_after_prefetch_a_study_through_slurm_ends_in_the_bytes_of_a_local_run(
 ) -> None:
     pair = {model: f"someone/{model}" for model in ("target", "draft")}
     study = prepare_study(tmp_path / "local", pairs={"tiny": pair})
+    study.draw_few()
     (study.folder / "models").rename(tmp_path / "models")
     with standin_hub() as hub:
         hub.repositories = {f"models/{name}": tmp_path / "models" / model for model, name in pair.items()}
@@ -42,7 +43,7 @@ def test_after_prefetch_a_study_through_slurm_ends_in_the_bytes_of_a_local_run(
         assert hub.asked == asked != []
     whole = digests(study)
     assert digests(cluster.sandbox) == whole
-    assert {"report.html", "figures/tiny/sampled/heuristic-3/largest_difference.png"} <= set(whole)
+    assert {"report.html", "figures/tiny/sampled/heuristic-3/forest.png"} <= set(whole)
     # Paths, tails, measures, records with their count in one, tables, figures, report.
     assert (submissions(fetched.output), submissions(run.output)) == (0, 7)
 
