@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:  # the number below is wanted by jobs that count, which need no pandas
+    import pandas as pd
 
 #: Groups with fewer units (identity terms; prompts where there are none) make no headline: their own spread
 #: is hardly estimable.
@@ -20,12 +21,12 @@ class Headline:
     """
 
     row: "pd.Series[Any]"
-    others: pd.DataFrame
+    others: "pd.DataFrame"
     is_broad: bool
     units: str
 
 
-def headline(differences: pd.DataFrame) -> Headline | None:
+def headline(differences: "pd.DataFrame") -> Headline | None:
     """Return the headline of `group_differences.csv`, or None where no two groups can be compared.
 
     It is the greatest difference among groups that rest on enough units, or of all where no two do.
@@ -44,11 +45,13 @@ def units_in_words(n_terms: Sequence[float]) -> str:
     >>> units_in_words([3, 1]), units_in_words([float("nan")])
     ('identity terms', 'prompts')
     """
+    import pandas as pd
+
     missing = {bool(pd.isna(count)) for count in n_terms}
     if missing == {True}:
         return "prompts"
     return "identity terms or, where a group has none, prompts" if True in missing else "identity terms"
 
 
-def _units(differences: pd.DataFrame) -> str:
+def _units(differences: "pd.DataFrame") -> str:
     return units_in_words([*differences["n_terms_a"], *differences["n_terms_b"]])
