@@ -69,6 +69,7 @@ for notice in NOTICES:
 include: "command.smk"
 include: "known_prompts.smk"
 include: "files.smk"
+include: "compared.smk"
 include: "resources.smk"
 
 
