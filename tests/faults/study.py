@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from tests.faults.server import Ending, Order, Server
 from tests.support.sandbox import Sandbox, make_sandbox
 from tests.support.tiny_models import gpt2_shaped_pair
@@ -118,9 +116,7 @@ def prepared(folder: Path) -> Sandbox:
     gpt2_shaped_pair(folder / "models")
     write_prompts(folder / "prompts.csv", PROMPTS)
     sandbox.write_config(**STUDY)
-    figures = folder / "config/figures.yaml"
-    kept = [entry for entry in yaml.safe_load(figures.read_text()) if entry["id"] in _FIGURES]
-    figures.write_text(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
+    sandbox.draw_few(_FIGURES)
     return sandbox
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,10 +56,10 @@ class Sandbox:
     def write_config(self, **keys: object) -> None:
         self.config.write_text(yaml.safe_dump(keys, sort_keys=False, allow_unicode=True))
 
-    def draw_few(self) -> None:
-        """Leave the figures that a chain needs: one for each way in which figures are planned and drawn."""
+    def draw_few(self, few: Collection[str] = FEW_FIGURES) -> None:
+        """Leave the figures of these ids: by default one for each way in which they are planned and drawn."""
         path = self.folder / "config/figures.yaml"
-        specs = [spec for spec in yaml.safe_load(path.read_text()) if spec["id"] in FEW_FIGURES]
+        specs = [spec for spec in yaml.safe_load(path.read_text()) if spec["id"] in few]
         path.write_text(yaml.safe_dump(specs, sort_keys=False, allow_unicode=True))
 
     def snakemake(self, *arguments: str) -> Run:

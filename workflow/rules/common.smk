@@ -26,8 +26,7 @@ from specgap.errors import ConfigError, one_sentence
 from specgap.figures import plan as figure_plan
 from specgap.figures.spec import load_specs, specs_as_json
 from specgap.layout import ALL_SETTINGS, Cell, compared_cells, done_file, drawn_cells
-from specgap.layout import path_cells, plan_parts
-from specgap.layout import stored_cells, traced_cells
+from specgap.layout import path_cells, plan_parts, stored_cells, traced_cells
 from specgap.models import hub
 from specgap.models.folders import folder_of, newest_file
 from specgap.tables import names as table_names

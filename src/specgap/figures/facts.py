@@ -1,7 +1,8 @@
 """What stands in every figure beside its data: models, decoding, setting, numbers of prompts and tokens."""
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from specgap.errors import TableError
@@ -61,32 +62,30 @@ def timed_setting(folder: Path) -> str:
 
 def counted_over_settings(folder: Path, *, only: str | None = None) -> Counted:
     """Read n and the range of rates of all prompts from `settings.csv`, or those of one setting."""
-    rows = [row for row in _rows(folder / "settings.csv") if row["grouping"] == "overall"]
-    rows = [row for row in rows if only in (None, row["setting"])]
-    if not rows:
-        raise TableError(
-            f"{folder / 'settings.csv'} has no row of grouping 'overall'; wanted one per setting"
-        )
-    rates = [float(row["acceptance_rate"]) for row in rows if row["acceptance_rate"]]
-    return Counted(
-        max(int(row["n_prompts"]) for row in rows),
-        sum(int(row["n_judged"]) for row in rows),
-        min(rates, default=None),
-        max(rates, default=None),
-        len(rows),
-    )
+    rows = [row for row in _everyone(folder / "settings.csv") if only in (None, row["setting"])]
+    return replace(_over(rows, folder / "settings.csv"), n_settings=len(rows))
 
 
 def counted_over_pairs(folder: Path) -> Counted:
     """Read n, summed over pairs, and the range of rates of all prompts from `pairs_overview.csv`."""
-    rows = [row for row in _rows(folder / "pairs_overview.csv") if row["grouping"] == "overall"]
+    rows = _everyone(folder / "pairs_overview.csv")
+    return replace(_over(rows, folder / "pairs_overview.csv"), n_pairs=len(rows))
+
+
+def _everyone(path: Path) -> list[dict[str, str]]:
+    return [row for row in _rows(path) if row["grouping"] == "overall"]
+
+
+def _over(rows: Sequence[Mapping[str, str]], path: Path) -> Counted:
+    """Return the most prompts of any row, all of their tokens, and the range of their rates."""
+    if not rows:
+        raise TableError(f"{path} has no row of grouping 'overall'; wanted one of all prompts")
     rates = [float(row["acceptance_rate"]) for row in rows if row["acceptance_rate"]]
     return Counted(
         max(int(row["n_prompts"]) for row in rows),
         sum(int(row["n_judged"]) for row in rows),
         min(rates, default=None),
         max(rates, default=None),
-        n_pairs=len(rows),
     )
 
 

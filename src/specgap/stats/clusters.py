@@ -43,10 +43,10 @@ def clustered(residuals: Floats, index: Ints, n: Ints, totals: Floats) -> Floats
 def weighted_error(shares: Floats, weights: Floats) -> tuple[float, float]:
     """Return the standard error of a mean over clusters that weigh unequally, and its degrees of freedom.
 
-    `shares` are those of the clusters in the error, `weights` add up to 1. The error is
-    unbiased, and the degrees Satterthwaite's, where clusters are alike but for their weight (Bell & McCaffrey
-    2002); of equal weights they are those of `clustered`, and one less than there are clusters. Unequal ones
-    have fewer: with as many a t would claim too much.
+    `shares` are those of the clusters in the error, `weights` add up to 1. The error is unbiased, and the
+    degrees Satterthwaite's, where clusters are alike but for their weight (Bell & McCaffrey 2002); of equal
+    weights they are those of `clustered`, and one less than there are clusters. Unequal ones have fewer: with
+    as many a t would claim too much.
     """
     square = float((weights**2).sum())
     left = np.maximum(1 - 2 * weights + square, np.finfo(np.float64).tiny)
@@ -57,26 +57,35 @@ def weighted_error(shares: Floats, weights: Floats) -> tuple[float, float]:
     return float(np.sqrt((shares**2 / left).sum())), float(square**2 / trace)
 
 
+def by_unit(layout: Layout, values: Floats) -> Floats:
+    """Return the sums of entries' values over each unit that has an entry."""
+    return sums_by(values, layout.unit_at, len(layout.unit_group))
+
+
 def rates_of_units(layout: Layout, part: Floats, whole: Floats) -> Floats:
-    """Return the rate of each unit that has an entry, by number of unit."""
-    units, at = np.unique(layout.unit, return_inverse=True)
-    return divided(sums_by(part, at, len(units)), sums_by(whole, at, len(units)))
+    """Return the rate of each unit that has an entry."""
+    return divided(by_unit(layout, part), by_unit(layout, whole))
+
+
+def borrowed_error(layout: Layout, unit_rates: Floats) -> tuple[Floats, int]:
+    """Return each group's standard error by the spread of all groups' units, and its degrees of freedom.
+
+    It is the variance of `unit_rates` (as `rates_of_units` returns them) within groups.
+    """
+    n_units = layout.units_per_group
+    mean = divided(sums_by(unit_rates, layout.unit_group, len(n_units)), n_units.astype(np.float64))
+    freedom = int((n_units[n_units > 0] - 1).sum())
+    spread = float(np.square(unit_rates - mean[layout.unit_group]).sum() / freedom) if freedom else np.inf
+    return np.sqrt(spread / np.maximum(n_units, 1)), freedom
 
 
 def over_units(layout: Layout, residuals: Floats, unit_rates: Floats, totals: Floats) -> tuple[Floats, Ints]:
     """Return the standard error over units by group, and its degrees of freedom.
 
-    A group of fewer than `OWN_SPREAD` units borrows the variance of `unit_rates` (as `rates_of_units` returns
-    them) within all groups.
+    A group of fewer than `OWN_SPREAD` units has that of `borrowed_error`.
     """
     n_units = layout.units_per_group
-    units, at = np.unique(layout.unit, return_inverse=True)
-    group = np.zeros(len(units), dtype=np.int64)
-    group[at] = layout.group
-    own = clustered(sums_by(residuals, at, len(units)), group, n_units, totals)
-    mean = divided(sums_by(unit_rates, group, len(totals)), n_units.astype(np.float64))
-    freedom = (n_units[n_units > 0] - 1).sum()
-    spread = float(np.square(unit_rates - mean[group]).sum() / freedom) if freedom else np.inf
-    borrowed = n_units < OWN_SPREAD
-    pooled = np.sqrt(spread / np.maximum(n_units, 1))
-    return np.where(borrowed, pooled, own), np.where(borrowed, freedom, n_units - 1)
+    own = clustered(by_unit(layout, residuals), layout.unit_group, n_units, totals)
+    pooled, freedom = borrowed_error(layout, unit_rates)
+    borrows = n_units < OWN_SPREAD
+    return np.where(borrows, pooled, own), np.where(borrows, freedom, n_units - 1)

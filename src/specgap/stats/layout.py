@@ -48,6 +48,18 @@ class Layout:
         )
 
     @cached_property
+    def unit_at(self) -> Ints:
+        """Place of each entry's unit among the units that have an entry, in order of their numbers."""
+        return np.asarray(np.unique(self.unit, return_inverse=True)[1], dtype=np.int64)
+
+    @cached_property
+    def unit_group(self) -> Ints:
+        """Group of each unit that has an entry."""
+        group = np.zeros(len(np.unique(self.unit)), dtype=np.int64)
+        group[self.unit_at] = self.group
+        return group
+
+    @cached_property
     def units_per_group(self) -> Ints:
         """Number of units with an entry, by group."""
         pairs = np.unique(np.stack([self.group, self.unit]), axis=1)

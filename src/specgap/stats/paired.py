@@ -22,10 +22,11 @@ from statsmodels.stats.multitest import multipletests
 from specgap.stats.clusters import (
     FEW_CLUSTERS,
     OWN_SPREAD,
+    borrowed_error,
+    by_unit,
     centred,
     clustered,
     divided,
-    over_units,
     rates_of_units,
     weighted_error,
 )
@@ -123,19 +124,17 @@ def _over_units(
     layout: Layout, shares: Floats, of_units: Floats, both: tuple[Sums, Sums]
 ) -> tuple[Floats, Floats]:
     """Return the standard error over units by group, and its degrees of freedom; of few units borrowed."""
-    n = len(layout.groups)
-    borrowed, freedom = over_units(layout, shares, of_units, np.ones(n))
-    units, at = np.unique(layout.unit, return_inverse=True)
-    group = np.zeros(len(units), dtype=np.int64)
-    group[at] = layout.group
-    weights = np.zeros(len(units))
+    pooled, few = borrowed_error(layout, of_units)
+    outer, freedom = pooled.copy(), np.full(len(pooled), float(few))
+    weights = np.zeros(len(layout.unit_group))
     for sums in both:
-        whole = sums_by(sums.whole, at, len(units))
-        weights += whole / sums_by(whole, group, n)[group] / len(both)
-    summed, found = sums_by(shares, at, len(units)), freedom.astype(np.float64)
+        whole = by_unit(layout, sums.whole)
+        weights += whole / sums_by(whole, layout.unit_group, len(pooled))[layout.unit_group] / len(both)
+    summed = by_unit(layout, shares)
     for k in np.flatnonzero(layout.units_per_group >= OWN_SPREAD):
-        borrowed[k], found[k] = weighted_error(summed[group == k], weights[group == k])
-    return borrowed, found
+        own = layout.unit_group == k
+        outer[k], freedom[k] = weighted_error(summed[own], weights[own])
+    return outer, freedom
 
 
 def _difference(found: _Error, k: int, n_prompts: int, n_units: int, outside: _Error | None) -> Difference:

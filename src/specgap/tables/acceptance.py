@@ -158,16 +158,11 @@ def prompt_mean(by_prompt: Sequence[Counts]) -> float | None:
     return math.fsum(rates) / len(rates) if rates else None
 
 
-def not_drafted(has_tokens: bool) -> str:
-    """Return why the number of drafted tokens is not known."""
-    return NOT_COLLECTED if has_tokens else NOT_COUNTED
-
-
 def _gaps(n: Counts, about: _About) -> list[str]:
     """Why cells are empty, or mean something else than they seem to."""
     notes = []
     if about.discarded == "unknown":
-        notes.append(not_drafted(about.has_tokens))
+        notes.append(NOT_COLLECTED if about.has_tokens else NOT_COUNTED)
     elif about.cost_ratio is None:
         notes.append(NO_COST_RATIO)
     if not n.rounds:

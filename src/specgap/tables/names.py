@@ -30,18 +30,18 @@ INFERENCE_TABLES = (
     "variance",
     "mixed_model",
 )
-#: Those of the two that need no more than counts of prompts: all that there is where a server counted.
-COUNT_TABLES = (
-    "acceptance",
-    "intervals",
-    "group_differences",
-    "gap_test",
-    "gap_null",
-    "power",
-    "terms",
-    "variance",
-    "mixed_model",
+#: Those of the two that need p and q, draft positions, or what models say of the prompts.
+_OF_TOKENS = (
+    "acceptance_by_position",
+    "histograms",
+    "joint_histogram",
+    "distances",
+    "distributions",
+    "adjusted_differences",
+    "standardised_acceptance",
 )
+#: The others need no more than counts of prompts: all that there is where a server counted.
+COUNT_TABLES = tuple(table for table in (*GROUP_TABLES, *INFERENCE_TABLES) if table not in _OF_TOKENS)
 #: Tables of a setting without figures.
 SWEPT_TABLES = ("acceptance", "intervals")
 #: The one that needs records beside counts.

@@ -106,13 +106,19 @@ def pair_differences(
     all prompts together have no adjusted p.
     """
     rows = []
-    known = {pair.name: pair for pair in pairs}
-    for target, of_target in by_target({name: pair.models for name, pair in known.items()}).items():
+    known = {
+        (pair.name, grouping): entries(groups, pair.counts)
+        for pair in pairs
+        for grouping, groups in groupings.items()
+    }
+    for target, of_target in by_target({pair.name: pair.models for pair in pairs}).items():
         found = [
             {"target": target, "pair_a": a, "pair_b": b, "grouping": grouping, **row}
             for a, b in combinations(of_target, 2)
             for grouping, groups in groupings.items()
-            for row in _differences(known[a], known[b], groups, mode, has_others=grouping != OVERALL)
+            for row in _differences(
+                known[a, grouping], known[b, grouping], groups, mode, has_others=grouping != OVERALL
+            )
         ]
         family = [row for row in found if row["grouping"] != OVERALL and row["n_units"] >= OWN_SPREAD]
         for name in ("p", "change_p"):
@@ -169,9 +175,8 @@ def _rates(pair: Counted, target: str, groups: Sequence[Group], mode: Mode) -> l
 
 
 def _differences(
-    a: Counted, b: Counted, groups: Sequence[Group], mode: Mode, *, has_others: bool
+    of_a: Entries, of_b: Entries, groups: Sequence[Group], mode: Mode, *, has_others: bool
 ) -> list[Row]:
-    of_a, of_b = entries(groups, a.counts), entries(groups, b.counts)
     one, other = judged_sums(of_a), judged_sums(of_b)
     alone = one.counted != other.counted
     rows = []

@@ -1,6 +1,6 @@
 """Writes the tables of a cell and of the prompts; those over settings are in `write_settings`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,18 +98,28 @@ def write_acceptance_tables(
     folder: Path, *, counts: PromptCounts, prompts: PromptSet, mode: Mode, cost_ratio: float | None
 ) -> list[Path]:
     """Write `acceptance.csv` of every grouping; return the paths."""
-    written = []
-    for grouping in (*prompts.groupings, OVERALL):
-        frame = acceptance(
+
+    def table(groups: list[Group]) -> pd.DataFrame:
+        return acceptance(
             counts.prompts,
-            groups_in(prompts, grouping),
+            groups,
             mode=mode,
             discarded=counts.discarded,
             cost_ratio=cost_ratio,
             has_tokens=counts.has_tokens,
         )
-        path = table_file(folder, "acceptance", grouping, main=prompts.groupings[0])
-        written += write_with_tex(path, "acceptance", frame, about(prompts, mode))
+
+    return write_groupings(folder, "acceptance", table, prompts=prompts, mode=mode)
+
+
+def write_groupings(
+    folder: Path, name: str, table: Callable[[list[Group]], pd.DataFrame], *, prompts: PromptSet, mode: Mode
+) -> list[Path]:
+    """Write one table of every grouping, made of the grouping's groups; return the paths."""
+    written = []
+    for grouping in (*prompts.groupings, OVERALL):
+        path = table_file(folder, name, grouping, main=prompts.groupings[0])
+        written += write_with_tex(path, name, table(groups_in(prompts, grouping)), about(prompts, mode))
     return written
 
 

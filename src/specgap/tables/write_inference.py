@@ -24,7 +24,7 @@ from specgap.tables.names import INFERENCE_TABLES, has_table
 from specgap.tables.standardised import standardised_acceptance
 from specgap.tables.terms import terms
 from specgap.tables.variance import variance
-from specgap.tables.write import about, write_with_tex
+from specgap.tables.write import about, write_groupings, write_with_tex
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,11 @@ def write_inference_tables(folder: Path, *, counts: PromptCounts, study: Compare
 
 def write_intervals(folder: Path, *, counts: PromptCounts, prompts: PromptSet, mode: Mode) -> list[Path]:
     """Write `intervals.csv` of every grouping; return the paths."""
-    written = []
-    for grouping in (*prompts.groupings, OVERALL):
-        groups = groups_in(prompts, grouping)
-        frame = intervals_of(counts, groups, entries(groups, counts.prompts), mode)
-        path = table_file(folder, "intervals", grouping, main=prompts.groupings[0])
-        written += write_with_tex(path, "intervals", frame, about(prompts, mode))
-    return written
+
+    def table(groups: list[Group]) -> pd.DataFrame:
+        return intervals_of(counts, groups, entries(groups, counts.prompts), mode)
+
+    return write_groupings(folder, "intervals", table, prompts=prompts, mode=mode)
 
 
 def intervals_of(counts: PromptCounts, groups: list[Group], found: Entries, mode: Mode) -> pd.DataFrame:
