@@ -3,12 +3,15 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specgap.errors import NOT_WRITABLE, FileError, not_writable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CHUNK = 1 << 20
 #: The most that is read of a file of JSON; the list of a job's shards takes a kilobyte a shard. In bytes.
@@ -81,6 +84,20 @@ def check_footer(path: Path) -> None:
         raise ValueError("it does not end as a Parquet file does")
     if claimed > min(length - 12, MOST_FOOTER):
         raise ValueError(f"it has {length} bytes and claims a footer of {claimed}")
+
+
+def read_parquet(
+    path: Path, *, columns: Sequence[str] | None = None, check_pages: bool = False
+) -> "pa.Table":
+    """Read one Parquet file as it stands, in this thread, whatever its folder is called.
+
+    Where a thread cannot be started for want of memory, Arrow waits for it for ever; its reader of folders
+    would take `name=value` in a path for a column.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=check_pages) as file:
+        return file.read(columns=columns and list(columns), use_threads=False)
 
 
 def sha256(path: Path) -> str:

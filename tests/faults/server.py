@@ -114,8 +114,10 @@ class Server:
     def close(self) -> None:
         """End the process by ending its input."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(timeout=MOST_SECONDS)
+        self._process.stdout.close()
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specgap.errors import TableError
-from specgap.files import check_footer, written_whole
+from specgap.files import check_footer, read_parquet, written_whole
 from specgap.prompts.promptset import PromptSet, Row
 
 if TYPE_CHECKING:
@@ -53,13 +53,10 @@ def write_prompts(path: Path, prompts: PromptSet) -> None:
 def read_prompts(path: Path) -> PromptSet:
     """Read what `write_prompts` wrote; raises a `TableError` for any other file."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
         check_footer(path)
-        table = pq.read_table(
-            path, page_checksum_verification=True, use_threads=False, pre_buffer=False, partitioning=None
-        )
+        table = read_parquet(path, check_pages=True)
     except (OSError, ValueError, pa.ArrowException) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise TableError(f"{path} cannot be read ({reason}); wanted the prompts of a study") from error

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from specgap.errors import TableError
+from specgap.files import read_parquet
 from specgap.schema import Verdict
 from specgap.tables.membership import Group
 
@@ -110,7 +110,7 @@ class _Rounds:
 
     @classmethod
     def read(cls, path: Path, members: "_Members") -> "_Rounds":
-        table: pa.Table = pq.read_table(path, columns=_ROUND_COLUMNS, use_threads=False, partitioning=None)
+        table = read_parquet(path, columns=_ROUND_COLUMNS)
         table = table.filter(table.column("next_token").is_valid())
         column = {name: table.column(name).to_numpy() for name in _ROUND_COLUMNS}
         listed = members.listed_at(column["prompt"], path)

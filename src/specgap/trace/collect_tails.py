@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 import rust_agg
 from specgap.config import Study
 from specgap.errors import TraceError
+from specgap.files import read_parquet
 from specgap.layout import Cell, Job, Shard, done_file
 from specgap.schedules import tail_numbers, wanted_tails
 from specgap.schema import Fate
@@ -123,9 +123,7 @@ class _Maker:
         self._halving, self._progress = Halving(study.batch, log), progress
 
     def __call__(self, shard: Shard) -> Rows:
-        # Without threads: where one cannot be started for want of memory, Arrow waits for ever.
-        path = self._paths[shard.name].path
-        table = pq.read_table(path, use_threads=False, pre_buffer=False, partitioning=None)
+        table = read_parquet(self._paths[shard.name].path)
         rejections = self._wanted.rejections(
             table, max_new_tokens=self._decoding.max_new_tokens, eos=self._found.pair.eos_token_ids
         )
