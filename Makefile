@@ -48,7 +48,7 @@ test-conda: figures ## the embedded study with --use-conda through a stand-in fo
 	rm -rf .venv/test-conda
 
 test-faults: .venv/.rust_agg ## kills, full disks, damaged shards: docs/reliability.md; needs root for its tmpfs
-	pytest -n 2 --dist loadfile -m faults tests/faults
+	pytest -n 2 --dist worksteal -m faults tests/faults
 
 reliability: test-faults ## the table of docs/reliability.md, counted anew
 	python -m tests.faults.table

@@ -20,11 +20,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def bundle(study: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    whole = tmp_path_factory.mktemp("bundle") / "study"
-    shutil.copytree(study.folder, whole)
-    run = Sandbox(whole).snakemake("--", "bundle")
+    copy = Sandbox(tmp_path_factory.mktemp("bundle") / "study")
+    shutil.copytree(study.folder, copy.folder)
+    copy.draw_few()
+    shutil.rmtree(copy.results / "figures")
+    run = copy.snakemake("--", "bundle")
     assert run.code == 0, run.output
-    return whole / "results/bundle.zip"
+    return copy.results / "bundle.zip"
 
 
 def test_a_bundle_holds_no_token_records(bundle: Path) -> None:
@@ -39,6 +41,7 @@ def test_everything_but_records_is_made_again_from_a_bundle_byte_for_byte(
     bundle: Path, tmp_path: Path
 ) -> None:
     elsewhere = make_sandbox(tmp_path / "elsewhere")
+    elsewhere.draw_few()
     archive = tmp_path / "shared" / "mine.zip"
     archive.parent.mkdir()
     shutil.copy2(bundle, archive)
@@ -50,7 +53,7 @@ def test_everything_but_records_is_made_again_from_a_bundle_byte_for_byte(
     assert run.code == 0, run.output
     assert not {"collect_paths", "collect_traces", "aggregate", "replay"} & set(run.job_counts())
     original = {file.relative_to(folder / "original"): file for file in (folder / "original").rglob("*.*")}
-    assert len(original) > 100
+    assert len([name for name in original if name.suffix in (".png", ".csv")]) > 50
     for name, file in original.items():
         assert (folder / name).read_bytes() == file.read_bytes(), name
     assert "Nothing to be done" in elsewhere.workflow("--dry-run", *config).output

@@ -27,8 +27,9 @@ def test_the_original_study_runs_to_its_figures_on_honest(tmp_path: Path) -> Non
         "gpt2": {"target": str(gpt2), "draft": str(models / "distilgpt2")},
         "gpt-neo": {"target": str(neo), "draft": str(models / "gpt-neo-small")},
     }
-    # A pilot with one figure set, since only the chain is tried here.
+    # A pilot with one set of few figures, since only the chain is tried here.
     config |= {"limit": 3, "figures": {"settings": ["heuristic-5"]}}
+    sandbox.draw_few()
     sandbox.write_config(**config)
     run = sandbox.snakemake()
     assert run.code == 0, run.output
