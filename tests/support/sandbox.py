@@ -13,6 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.support.warm import START
+
 ROOT = Path(__file__).parents[2]
 _COPIED = ("Snakefile", "workflow", "scripts", "src", "config", "envs", "profiles", "rust_agg")
 #: By cell, by group, under one mode, over settings, from records, of times, over pairs.
@@ -82,7 +84,8 @@ class Sandbox:
         return self.run(sys.executable, f"scripts/{name}", *arguments)
 
     def run(self, *command: str) -> Run:
-        environment = {**os.environ, "PYTHONPATH": str(self.folder / "src"), "OMP_NUM_THREADS": "1"}
+        paths = [self.folder / "src", *([START] if "SPECGAP_WARM" in os.environ else [])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
         environment |= self.environment
         done = subprocess.run(
             command, cwd=self.folder, env=environment, text=True, capture_output=True, check=False

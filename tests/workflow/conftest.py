@@ -3,12 +3,14 @@
 import csv
 import fcntl
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.sandbox import Sandbox, make_sandbox
 from tests.support.tiny_models import gpt2_shaped_pair
+from tests.support.warm import warm
 
 #: Eight prompts in three groups; one text stands in two groups.
 PROMPTS = [
@@ -47,6 +49,12 @@ def write_prompts(path: Path, rows: list[tuple[str, str, str, str]]) -> None:
         writer = csv.writer(file)
         writer.writerow(["text", "group", "term", "template"])
         writer.writerows(rows)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_starts() -> Iterator[None]:
+    with warm():
+        yield
 
 
 @pytest.fixture(scope="session")
