@@ -1,14 +1,20 @@
+import base64
+import io
 import json
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib
+import numpy as np
 import pytest
+from PIL import Image
 
 from specgap.errors import TableError
 from specgap.figures.draw import draw_many
 from specgap.figures.plan import figures_of_cell, figures_of_pairs, figures_of_settings
 from specgap.figures.visible import one_line
+from specgap.report.images import picture
 from specgap.report.page import CellPart, StudyFacts, write_page
 from specgap.report.sentences import about_pairs, about_settings
 from specgap.tables.csv import read_table, write_table
@@ -50,6 +56,22 @@ class Page(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
+
+
+def test_a_picture_of_the_page_has_the_colours_of_the_file(tmp_path: Path) -> None:
+    # A colour scale, the greys of smooth letters, and the few colours of lines: more than a palette holds.
+    scale = (matplotlib.colormaps["cividis"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+    greys = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    lines = np.array([[230, 159, 0], [86, 180, 233], [0, 158, 115], [213, 94, 0]], dtype=np.uint8)
+    image = np.full((300, 300, 3), 255, dtype=np.uint8)
+    for place, colours in ((0, scale), (100, greys), (200, lines)):
+        image[place : place + 20, : len(colours)] = colours
+    Image.fromarray(image).save(tmp_path / "drawn.png")
+    made = picture(tmp_path / "drawn.png")
+    shown = Image.open(io.BytesIO(base64.b64decode(made.uri.split(",")[1]))).convert("RGB")
+    assert shown.getpixel((299, 299)) == (255, 255, 255)
+    assert np.abs(np.asarray(shown).astype(int) - image).max() <= 16
+    assert (made.width, made.height) == (195, 195)
 
 
 @pytest.fixture(scope="module")
