@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,9 +86,7 @@ def check_footer(path: Path) -> None:
         raise ValueError(f"it has {length} bytes and claims a footer of {claimed}")
 
 
-def read_parquet(
-    path: Path, *, columns: Sequence[str] | None = None, check_pages: bool = False
-) -> "pa.Table":
+def read_parquet(path: Path, *, columns: list[str] | None = None, check_pages: bool = False) -> "pa.Table":
     """Read one Parquet file as it stands, in this thread, whatever its folder is called.
 
     Where a thread cannot be started for want of memory, Arrow waits for it for ever; its reader of folders
@@ -97,7 +95,7 @@ def read_parquet(
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=check_pages) as file:
-        return file.read(columns=columns and list(columns), use_threads=False)
+        return file.read(columns=columns, use_threads=False)
 
 
 def sha256(path: Path) -> str:

@@ -5,12 +5,10 @@ runs the thin script itself, as a rule's shell command does.
 """
 
 import functools
-import gc
 import itertools
 import json
 import os
 import resource
-import runpy
 import select
 import signal
 import subprocess
@@ -22,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.support.forking import import_for_children, run_script
 
 ROOT = Path(__file__).parents[2]
 #: No step of a tiny study takes as long; in seconds.
@@ -121,11 +121,7 @@ class Server:
 
 
 def main() -> None:
-    for name in _IMPORTED:
-        __import__(name)
-    # No child looks through what all of them share, which would copy it page by page.
-    gc.collect()
-    gc.freeze()
+    import_for_children(_IMPORTED)
     for line in sys.stdin:
         print(json.dumps(asdict(_ending(Order(**json.loads(line))))), flush=True)
 
@@ -170,12 +166,7 @@ def _be_step(order: Order, output: int, tell: int) -> None:
             _leave_no_room(order.no_room)
         if order.memory:
             _limit_memory(order.memory)
-        script, *sys.argv[1:] = order.command
-        sys.argv[0] = script
-        runpy.run_path(script, run_name="__main__")
-        code = 0
-    except SystemExit as ending:
-        code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+        code = run_script(order.command)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -9,11 +9,9 @@ differ from the server's, in what libraries see when they are imported, starts a
 """
 
 import atexit
-import gc
 import importlib
 import json
 import os
-import runpy
 import select
 import signal
 import socket
@@ -25,6 +23,9 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from tests.support.forking import import_for_children, run_script
 
 ROOT = Path(__file__).parents[2]
 START = Path(__file__).parent / "warm_start"
@@ -61,7 +62,7 @@ _PREFIXES = (
     "PYTHONHASHSEED",
 )
 #: What rules and sandboxes set for every job.
-_VARIABLES = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+VARIABLES = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def warm() -> Iterator[None]:
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.support.warm", address],
             cwd=ROOT,
-            env={**os.environ, **_VARIABLES},
+            env={**os.environ, **VARIABLES},
             start_new_session=True,
         )
         os.environ["SPECGAP_WARM"] = address
@@ -89,11 +90,7 @@ def warm() -> Iterator[None]:
 
 
 def main(address: str) -> None:
-    for name in _LIBRARIES:
-        importlib.import_module(name)
-    # No child looks through what all of them share, which would copy it page by page.
-    gc.collect()
-    gc.freeze()
+    import_for_children(_LIBRARIES)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who serve
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
@@ -136,7 +133,7 @@ def _serve(connection: socket.socket) -> None:
     os._exit(0)
 
 
-def _be_script(order: dict, streams: list[int]) -> None:  # type: ignore[type-arg]
+def _be_script(order: dict[str, Any], streams: list[int]) -> None:
     code = 1
     try:
         for number, stream in enumerate(streams):
@@ -145,15 +142,12 @@ def _be_script(order: dict, streams: list[int]) -> None:  # type: ignore[type-ar
         os.environ.clear()
         os.environ.update(order["environment"])
         os.chdir(order["folder"])
-        script, *_ = sys.argv = order["argv"]
+        script = Path(order["argv"][0])
         paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         # In place of the folder of `-m`.
-        sys.path[:1] = [str(Path(script).parent), *filter(None, paths)]
+        sys.path[:1] = [str(script.parent), *filter(None, paths)]
         importlib.invalidate_caches()
-        runpy.run_path(script, run_name="__main__")
-        code = 0
-    except SystemExit as ending:
-        code = _code_of(ending.code)
+        code = run_script(order["argv"])
     except BaseException:
         traceback.print_exc()
     finally:
@@ -161,13 +155,6 @@ def _be_script(order: dict, streams: list[int]) -> None:  # type: ignore[type-ar
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def _code_of(given: object) -> int:
-    if given is None or isinstance(given, int):
-        return int(given or 0)
-    print(given, file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

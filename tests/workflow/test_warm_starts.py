@@ -3,16 +3,14 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.lab import alive, wait_until
-from tests.support.warm import START
+from tests.support.warm import START, VARIABLES
 
 pytestmark = pytest.mark.slow
-_RULES = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 _SCRIPT = """
 import os, sys
 print("torch" in sys.modules, sys.argv[1:], os.getcwd(), os.environ.get("OWN"), __name__)
@@ -31,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    return {**os.environ, **_RULES, "PYTHONPATH": str(START), **variables}
+    return {**os.environ, **VARIABLES, "PYTHONPATH": str(START), **variables}
 
 
 def started(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -70,7 +68,6 @@ def test_a_script_ends_with_the_process_that_was_started(folder: Path) -> None:
     )
     file = folder / "pid"
     wait_until(lambda: file.exists() and file.read_text() != "", "the script")
-    time.sleep(0.1)
     pid = int(file.read_text())
     assert pid != process.pid
     process.kill()
