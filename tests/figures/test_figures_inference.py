@@ -11,8 +11,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, StepPatch
 
+from specgap.figures.beside import signed
 from specgap.figures.style import COLOURS, INK
+from specgap.figures.tested import p_text
 from specgap.tables.csv import read_table, write_table
+from specgap.tables.headline import headline
 from tests.support.drawing import cell, figure, texts
 from tests.support.synthetic_tables import HONEST_LIKE, without_terms
 
@@ -115,7 +118,11 @@ def test_under_greedy_decoding_an_interval_is_said_to_mean_other_prompts_and_ter
 
 
 @pytest.mark.parametrize(
-    "identifier", ["forest", "surer_draft", "largest_gap", "power", "variance", "term_dots"]
+    "identifier",
+    [
+        *("forest", "surer_draft", "largest_gap", "power", "variance", "term_dots", "group_differences"),
+        *("distributions", "distinctive_tokens", "position"),
+    ],
 )
 def test_where_prompts_are_the_units_the_figure_says_what_that_leaves_out(tmp_path, identifier):
     tables = cell(tmp_path, TWO)
@@ -179,6 +186,8 @@ def test_the_largest_gap_is_a_line_among_all_permuted_ones(tables):
         np.testing.assert_array_equal(
             beyond.get_data().values, rows.loc[rows["high"] > observed, "count"].to_numpy()
         )
+        names = "\N{MINUS SIGN}".join(f" {rows[f'group_{side}'].iloc[0]} " for side in "ab").strip()
+        assert names in axes.texts[0].get_text().replace("*", "")
     share = f"{100 * test['share_as_large']:.0f} %"
     assert f"a largest gap as large or larger in {share} of worlds without any difference" in said_by(drawn)
     assert f"as large or larger: p = {test['p_omnibus']:.2f}" in said_by(drawn)
@@ -315,3 +324,34 @@ def test_the_largest_difference_says_what_the_test_says_of_it(tmp_path, claim):
     is_tested = claim != "not estimable"
     assert ("simultaneous 95 % interval −1.3 to +13.4" in said) == is_tested
     assert ("Descriptive" in said) != is_tested
+
+
+def test_the_largest_difference_names_the_largest_gap_of_the_test_where_that_is_another(tmp_path):
+    tables = cell(tmp_path)
+    shown = headline(table(tables, "group_differences")).row
+    pair = {"group_a": shown["group_a"], "group_b": shown["group_b"]}
+    same = said_by(figure("largest_difference", rewritten(tables, "gap_test", **pair)))
+    assert "Of all groups" not in same
+    other = pair | {"group_a": next(name for name in HONEST_LIKE if name not in pair.values())}
+    changed = rewritten(tables, "gap_test", **other, gap_pp=12.34, p_adjusted=0.5)
+    said = said_by(figure("largest_difference", changed))
+    assert "Of all groups, within strata, the largest gap is" in said
+    assert "+12.3 pp, adjusted p = 0.50" in said
+
+
+def test_next_differences_have_the_p_of_the_difference_within_strata_beside_that_difference(tables):
+    said = said_by(figure("largest_difference", tables))
+    for row in headline(table(tables, "group_differences")).others.head(3).to_dict("records"):
+        assert f"within strata {signed(row['contrast_pp'])}, adj. {p_text(row['p_adjusted'])}" in said
+
+
+def test_a_gap_that_is_more_than_chance_is_named_beside_a_larger_one_that_may_be(tmp_path):
+    different = {
+        "different_a": "two",
+        "different_b": "one",
+        "different_pp": 3.21,
+        "different_p_adjusted": 0.01,
+    }
+    tables = rewritten(cell(tmp_path, TWO), "gap_test", **different)
+    said = said_by(figure("largest_gap", tables))
+    assert "two − one, 3.2 points, is the largest that is more than chance (adjusted p = 0.010)" in said

@@ -7,6 +7,8 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
+from specgap.tables.gap_test import DIFFERENT, LARGEST
+
 Row = dict[str, object]
 #: Standard deviation of terms' rates, in the unit of rates.
 _TERM_SD = 0.035
@@ -107,8 +109,10 @@ def tested(made: Made, differences: Sequence[Mapping[str, object]]) -> Tested:
     points, studentised = 100 * gaps.max(axis=1), (gaps / errors).max(axis=1)
     critical = float(np.quantile(studentised, 0.95))
     rows = [_contrast(row, se, studentised, critical, made.rng) for row in differences]
-    largest = max(rows, key=lambda row: float(str(row["contrast_pp"])))
-    gap = float(str(largest["contrast_pp"]))
+    sizes = [abs(float(str(row["contrast_pp"]))) for row in rows]
+    standard = [size / float(str(row["contrast_se_pp"])) for size, row in zip(sizes, rows, strict=True)]
+    largest, farthest = (rows[int(np.argmax(of))] for of in (sizes, standard))
+    gap = max(sizes)
     p = min(float(str(row["p_adjusted"])) for row in rows)
     detectable = power_at(float(np.median([made.groups[name][0] for name in names])))
     row = {
@@ -119,12 +123,9 @@ def tested(made: Made, differences: Sequence[Mapping[str, object]]) -> Tested:
         "permutations": _WORLDS,
         "df": 20,
         "p_omnibus": p,
-        "group_a": largest["group_a"],
-        "group_b": largest["group_b"],
-        "gap_pp": gap,
-        "simultaneous_low_pp": largest["simultaneous_low_pp"],
-        "simultaneous_high_pp": largest["simultaneous_high_pp"],
-        "p_adjusted": largest["p_adjusted"],
+        **_named(LARGEST, largest),
+        "pair_detectable_pp": largest["detectable_pp"],
+        **_named(DIFFERENT, farthest if p < 0.05 else {}),
         "share_as_large": (1 + int((points >= gap).sum())) / (_WORLDS + 1),
         "null_mean_pp": float(points.mean()),
         "null_p95_pp": float(np.quantile(points, 0.95)),
@@ -139,9 +140,23 @@ def tested(made: Made, differences: Sequence[Mapping[str, object]]) -> Tested:
         "claim": "A generated sentence.",
         **made.about,
     }
-    greatest = max(abs(float(str(row["contrast_pp"]))) / float(str(row["contrast_se_pp"])) for row in rows)
-    null = [*_null("points", points, gap), *_null("standard_errors", studentised, greatest)]
+    null = [
+        *_null("points", points, gap, largest),
+        *_null("standard_errors", studentised, max(standard), farthest),
+    ]
     return Tested(rows, [row], null)
+
+
+def _named(columns: Sequence[str], row: Mapping[str, object]) -> Row:
+    """Return the columns of a pair of the test, the group above first; empty ones for no row."""
+    if not row:
+        return dict.fromkeys(columns, "")
+    names = ("group_a", "group_b", "contrast_pp", "simultaneous_low_pp", "simultaneous_high_pp", "p_adjusted")
+    a, b, points, low, high, p = (row[name] for name in names)
+    if float(str(points)) < 0:
+        a, b = b, a
+        points, low, high = (-float(str(value)) for value in (points, high, low))
+    return dict(zip(columns, (a, b, points, low, high, p), strict=True))
 
 
 def _contrast(
@@ -161,6 +176,7 @@ def _contrast(
         "simultaneous_low_pp": points - critical * error,
         "simultaneous_high_pp": points + critical * error,
         "p_adjusted": p,
+        "detectable_pp": (critical + 0.9) * error,
         "claim": "different" if p < 0.05 else "not distinguishable",
     }
 
@@ -178,10 +194,11 @@ def _no_test(made: Made) -> Row:
     }
 
 
-def _null(scale: str, maxima: np.ndarray, observed: float) -> list[Row]:
+def _null(scale: str, maxima: np.ndarray, observed: float, row: Mapping[str, object]) -> list[Row]:
     counts, edges = np.histogram(maxima, 40, (0.0, max(float(maxima.max()), observed)))
     return [
         {"scale": scale, "low": low, "high": high, "count": int(count), "observed": observed}
+        | {"group_a": row["group_a"], "group_b": row["group_b"], "note": ""}
         for (low, high), count in zip(pairwise(map(float, edges)), counts, strict=True)
     ]
 
@@ -324,12 +341,12 @@ def distinctive_tokens(made: Made, texts: Sequence[str]) -> list[Row]:
 NO_TOKEN = "one identity term; no token in ≥ 3 prompts and ≥ 2 terms"
 #: Headers of the tables that may be written without a row.
 GAP_TEST = (
-    "n_groups n_units n_strata n_pairs permutations df p_omnibus group_a group_b gap_pp simultaneous_low_pp "
-    "simultaneous_high_pp p_adjusted share_as_large null_mean_pp null_p95_pp detectable_pp small_gap_pp "
-    "verdict unit claim mode pilot note"
+    f"n_groups n_units n_strata n_pairs permutations df p_omnibus {' '.join(LARGEST)} pair_detectable_pp "
+    f"{' '.join(DIFFERENT)} share_as_large null_mean_pp null_p95_pp detectable_pp small_gap_pp verdict unit "
+    "claim mode pilot note"
 )
 HEADERS = {
-    "gap_null": "scale low high count observed",
+    "gap_null": "scale low high count observed group_a group_b note",
     "power": "n_terms power_80_pp now mode pilot note",
     "distinctive_tokens": "group verdict token text count n_prompts n_terms log_odds z low high mode pilot "
     "note",

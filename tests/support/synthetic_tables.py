@@ -404,7 +404,7 @@ def _calibration(of: Drafted) -> list[dict[str, object]]:
 _HEADERS = {
     "group_differences": "group_a group_b acceptance_rate_a acceptance_rate_b difference difference_pp "
     "odds_ratio ratio n_judged_a n_judged_b n_terms_a n_terms_b headline contrast_pp contrast_se_pp "
-    "simultaneous_low_pp simultaneous_high_pp p_adjusted claim note",
+    "simultaneous_low_pp simultaneous_high_pp p_adjusted detectable_pp claim note",
     **inference.HEADERS,
     "joint_histogram": "group verdict p_low p_high q_low q_high count",
     "surer_tokens": "group verdict token text count n_prompts mean_p mean_q replaced_by example",

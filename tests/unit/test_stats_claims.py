@@ -4,24 +4,28 @@ from dataclasses import replace
 
 import pytest
 
-from specgap.stats.claims import Finding, sentence, verdict
+from specgap.stats.claims import Finding, Gap, sentence, verdict
 
+GAP = Gap("male", "female", points=6.7, low=2.1, high=11.3, p_adjusted=0.0031, detectable=9.4)
+ALONE = Gap("one", "other", 9.9, -3.1, 22.9, 0.41, detectable=24.2, one_unit=("one",))
 FOUND = Finding(
     grouping="category",
     n_groups=10,
     unit="term",
-    group_a="male",
-    group_b="female",
-    gap=6.7,
-    low=2.1,
-    high=11.3,
-    p_adjusted=0.0031,
+    largest=GAP,
+    different=GAP,
     n_pairs=45,
     n_different=3,
     detectable=4.2,
     median_units=8.0,
 )
-CHANCE = replace(FOUND, low=-1.2, p_adjusted=0.21, n_different=0)
+CHANCE = replace(FOUND, largest=replace(GAP, low=-1.2, p_adjusted=0.21), different=None, n_different=0)
+
+
+def chance(finding: Finding = CHANCE, **gap: object) -> Finding:
+    """Return a finding without a difference whose largest gap is changed."""
+    assert finding.largest is not None
+    return replace(finding, largest=replace(finding.largest, **gap))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -44,19 +48,46 @@ def test_the_verdict_follows_from_the_numbers(finding: Finding, said: str) -> No
 def test_a_difference_is_named_with_its_interval_p_and_power() -> None:
     assert sentence(FOUND) == (
         "Does the draft serve the 10 groups of category equally? No: male is 6.7 points of acceptance rate "
-        "above female (simultaneous 95 % interval +2.1 to +11.3 points, adjusted p = 0.0031), one of 3 among "
-        "45 gaps that are more than chance; between groups of 8 terms, the median, a gap of 4.2 points would "
-        "have been found with 80 % power."
+        "above female (simultaneous 95 % interval +2.1 to +11.3 points, adjusted p = 0.0031), the largest of "
+        "45 gaps and one of 3 more than chance; between groups of 8 terms, the median, a gap of 4.2 points "
+        "would have been found with 80 % power."
     )
-    assert "of 45 gaps the only one that is more than chance" in sentence(replace(FOUND, n_different=1))
+    assert "the largest of 45 gaps and the only one more than chance" in sentence(
+        replace(FOUND, n_different=1)
+    )
+
+
+def test_a_larger_gap_that_may_be_chance_is_named_beside_the_one_that_is_more() -> None:
+    said = sentence(replace(FOUND, largest=ALONE))
+    assert "No: male is 6.7 points of acceptance rate above female (" in said
+    assert (
+        "of 45 gaps the largest of 3 more than chance; the largest of all, one 9.9 points above other, "
+        in said
+    )
+    assert (
+        "where one rests on one term, is not distinguishable from chance (simultaneous 95 % interval −3.1 to "
+        "+22.9 points, adjusted p = 0.41); between groups"
+    ) in said
+    alone = sentence(replace(FOUND, largest=ALONE, n_different=1))
+    assert "of 45 gaps the only one more than chance; the largest of all, one 9.9" in alone
 
 
 def test_a_gap_of_chance_is_called_so_and_what_could_have_been_found_is_said() -> None:
     said = sentence(CHANCE)
-    assert "No difference was found: in the largest gap male is 6.7 points" in said
+    assert "No difference was found: in the largest of 45 gaps male is 6.7 points" in said
     assert "not distinguishable from chance (simultaneous 95 % interval −1.2 to +11.3 points" in said
     assert "adjusted p = 0.21" in said
-    assert said.endswith("a gap of 4.2 points would have been found with 80 % power.")
+    assert said.endswith(
+        "between groups of 8 terms, the median, a gap of 4.2 points, and between these two one of 9.4, would "
+        "have been found with 80 % power."
+    )
+
+
+@pytest.mark.parametrize("detectable", [None, 4.2])
+def test_what_two_groups_could_have_shown_is_said_where_it_is_another_number(
+    detectable: float | None,
+) -> None:
+    assert "between these two" not in sentence(chance(detectable=detectable))
 
 
 def test_too_little_power_is_no_finding_of_equality() -> None:
@@ -78,7 +109,7 @@ def test_prompts_as_units_are_warned_of() -> None:
 
 
 def test_where_no_p_can_be_small_nothing_is_called_equal() -> None:
-    few = replace(CHANCE, least_p=0.1, p_adjusted=0.1, low=18.9, high=20.6, detectable=1.2)
+    few = replace(chance(p_adjusted=0.1, low=18.9, high=20.6), least_p=0.1, detectable=1.2)
     assert verdict(few) == "underpowered"
     said = sentence(few)
     assert "with so few terms no p can be below 0.05, so more are needed" in said
@@ -87,7 +118,9 @@ def test_where_no_p_can_be_small_nothing_is_called_equal() -> None:
 
 
 def test_an_interval_that_holds_0_beside_a_small_p_is_said() -> None:
-    assert "though its interval holds 0, one of 3 among 45 gaps" in sentence(replace(FOUND, low=-0.4))
+    holds = replace(GAP, low=-0.4)
+    said = sentence(replace(FOUND, largest=holds, different=holds))
+    assert "though its interval holds 0, the largest of 45 gaps and one of 3" in said
 
 
 def test_groups_that_were_not_compared_are_no_part_of_the_answer() -> None:
@@ -97,7 +130,9 @@ def test_groups_that_were_not_compared_are_no_part_of_the_answer() -> None:
 
 
 def test_a_group_of_one_term_that_is_named_is_called_so() -> None:
-    assert "above female, where female rests on one term (" in sentence(replace(FOUND, one_unit=("female",)))
+    assert "above female, where female rests on one term, not" in sentence(chance(one_unit=("female",)))
+    both = chance(one_unit=("male", "female"))
+    assert "above female, where male and female rest on one term, not" in sentence(both)
 
 
 def test_a_difference_within_strata_is_called_so() -> None:
@@ -107,3 +142,4 @@ def test_a_difference_within_strata_is_called_so() -> None:
 def test_one_pair_alone_is_not_one_of_several() -> None:
     said = sentence(replace(FOUND, n_pairs=1, n_different=1))
     assert "adjusted p = 0.0031), more than chance;" in said
+    assert "in the only gap male is 6.7 points" in sentence(replace(CHANCE, n_pairs=1))

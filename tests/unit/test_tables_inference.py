@@ -1,20 +1,23 @@
 """Tables of what may be claimed, from counts that are hard to compare: an answer or a note."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from specgap.blocks import Statistics
 from specgap.prompts import PromptSet
 from specgap.simulate import GROUPING, World
+from specgap.stats.power import noncentrality
 from specgap.tables.counts import Counts
 from specgap.tables.csv import read_table
 from specgap.tables.differences import group_differences
 from specgap.tables.from_state import cell_counts
-from specgap.tables.gap_test import PROMPTS_AS_UNITS, Comparison, compare, gap_null, gap_test, power_table
+from specgap.tables.gap_test import Comparison, compare, gap_null, gap_test, power_table
 from specgap.tables.intervals import QUANTITIES, intervals
 from specgap.tables.layout import SAME_AS_STRATA, entries
 from specgap.tables.membership import groups_in
@@ -147,16 +150,6 @@ def test_a_group_without_any_judged_token_is_left_out_and_the_others_compared() 
     assert empty["note"].str.contains("nothing to divide by").all()
 
 
-def test_prompts_without_terms_are_units_and_every_table_warns() -> None:
-    prompts = crossed(term=False)
-    test = comparison(prompts, varied(prompts))
-    [found] = gap_test(test).to_dict("records")
-    assert (found["unit"], found["n_units"]) == ("prompt", 18)
-    assert PROMPTS_AS_UNITS in found["note"]
-    assert "the prompts name no terms" in found["claim"]
-    assert power_table(test)["note"].str.contains("units are prompts").all()
-
-
 def test_without_templates_there_is_no_block_and_an_answer() -> None:
     prompts = crossed(template=False)
     test = comparison(prompts, varied(prompts))
@@ -190,6 +183,44 @@ def test_the_null_is_all_permuted_worlds_and_power_marks_the_study(tmp_path: Pat
     said = list(power_report(tmp_path, [3.0]))
     assert "3 groups, 8 terms, median 3 per group" in said[0]
     assert said[-1].startswith("A gap of 3 points needs ")
+
+
+def test_the_largest_gap_is_named_though_another_one_is_more_than_chance() -> None:
+    lower = (("b", 0.08), ("c", 0.14))
+    lowered = World(terms=(("a", 12), ("b", 12), ("c", 1)), term_sd=0.2, lower=lower)
+    for seed in range(20):
+        test = comparison(lowered.prompts, lowered.counts(seed))
+        found = gap_test(test).iloc[0]
+        if found["different_pp"] is not None and found["different_pp"] != found["gap_pp"]:
+            break
+    assert test.gaps is not None
+    assert {found["group_a"], found["group_b"]} == {"a", "c"}
+    assert found["gap_pp"] == pytest.approx(100 * np.abs(test.gaps.contrast).max())
+    assert found["p_adjusted"] >= 0.05
+    assert (found["different_a"], found["different_b"]) == ("a", "b")
+    assert found["different_p_adjusted"] < 0.05
+    assert found["pair_detectable_pp"] > 2 * found["detectable_pp"]
+    assert "a is" in found["claim"]
+    assert f"the largest of all, a {found['gap_pp']:.1f} points above c, where c rests on" in found["claim"]
+    null = gap_null(test).set_index("scale")
+    for scale, other, observed in (("points", "c", found["gap_pp"]), ("standard_errors", "b", None)):
+        pair = null.loc[scale].iloc[0]
+        assert (pair["group_a"], pair["group_b"]) == ("a", other)
+        assert pair["observed"] == pytest.approx(observed or test.gaps.statistic.max())
+
+
+def test_every_pair_has_the_gap_that_it_could_have_shown() -> None:
+    world = World(terms=(("a", 12), ("b", 12), ("c", 2)), term_sd=0.2)
+    test = comparison(world.prompts, world.counts(1))
+    pairs = group_differences(test.groups, [counted(1, 1)] * 3, test.gaps, mode="sampled")
+    least = {frozenset((p.group_a, p.group_b)): p.detectable_pp for p in pairs.itertuples()}
+    assert test.spread is not None
+    assert test.gaps is not None
+    scale = noncentrality(3, test.gaps.freedom) * math.sqrt(test.spread.variance)
+    assert least[frozenset("ab")] == pytest.approx(100 * scale * math.sqrt(1 / 12 + 1 / 12))
+    assert least[frozenset("ac")] == pytest.approx(100 * scale * math.sqrt(1 / 12 + 1 / 2))
+    [found] = gap_test(test).to_dict("records")
+    assert found["pair_detectable_pp"] == least[frozenset((found["group_a"], found["group_b"]))]
 
 
 def test_few_units_can_have_no_small_p_and_it_is_said() -> None:

@@ -10,7 +10,7 @@ from specgap.config import OVERALL
 from specgap.tables.acceptance import Mode, acceptance
 from specgap.tables.counts import Counts, total
 from specgap.tables.differences import group_differences
-from specgap.tables.membership import groups_in
+from specgap.tables.membership import PROMPTS_AS_UNITS, groups_in
 from specgap.tables.positions import acceptance_by_position
 from specgap.tables.prompts import prompts_by_group
 from tests.support.records import prompt_set, row, trace
@@ -151,7 +151,7 @@ def test_a_surer_draft_is_judged_tokens_with_q_above_p() -> None:
         (("a",), "one identity term"),
         (("a", "b"), "few terms"),
         (("a", "b", "c"), ""),
-        ((None,), "unit is the prompt"),
+        ((None,), PROMPTS_AS_UNITS),
     ],
 )
 def test_the_note_says_how_few_terms_a_group_rests_on(terms: tuple[str | None, ...], note: str) -> None:

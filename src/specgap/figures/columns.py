@@ -26,11 +26,12 @@ COLUMNS: dict[str, frozenset[str]] = {
         f"design_effect n_units n_templates n_prompts n_whole {_ABOUT}",
         "group_differences": "group_a group_b acceptance_rate_a acceptance_rate_b difference difference_pp "
         "odds_ratio ratio n_terms_a n_terms_b headline contrast_pp contrast_se_pp simultaneous_low_pp "
-        "simultaneous_high_pp p_adjusted claim note",
+        "simultaneous_high_pp p_adjusted detectable_pp claim note",
         "gap_test": "n_groups n_units n_strata n_pairs permutations df p_omnibus group_a group_b gap_pp "
-        "simultaneous_low_pp simultaneous_high_pp p_adjusted share_as_large null_mean_pp null_p95_pp "
-        f"detectable_pp small_gap_pp verdict unit claim {_ABOUT}",
-        "gap_null": "scale low high count observed",
+        "simultaneous_low_pp simultaneous_high_pp p_adjusted pair_detectable_pp different_a different_b "
+        "different_pp different_low_pp different_high_pp different_p_adjusted share_as_large null_mean_pp "
+        f"null_p95_pp detectable_pp small_gap_pp verdict unit claim {_ABOUT}",
+        "gap_null": "scale low high count observed group_a group_b note",
         "terms": "group term stratum n_prompts n_judged n_accepted acceptance_rate pilot note",
         "variance": f"component variance sd_points share n_levels {_ABOUT}",
         "power": f"n_terms power_80_pp now {_ABOUT}",

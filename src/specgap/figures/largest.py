@@ -13,7 +13,7 @@ from specgap.figures.frame import legend, lines_of, new_figure, nothing
 from specgap.figures.groups import groups_of, marked_names
 from specgap.figures.registry import Request, Tables, figure
 from specgap.figures.style import INK, MUTED, VERDICTS
-from specgap.figures.tested import p_text
+from specgap.figures.tested import p_text, the_test
 from specgap.tables.headline import HEADLINE_UNITS, Headline, headline
 
 #: What the claim of a pair says in words; any other claim is none.
@@ -38,7 +38,7 @@ def draw_largest_difference(tables: Tables, request: Request) -> Figure:
     drawn = new_figure(
         request,
         2.9 + 0.13 * len(lines),
-        subtitle=_claim(found, names),
+        subtitle=_claim(found, names) + _largest_of_all(found, the_test(tables["gap_test"]), names),
         notes=[SPARSE],
         acceptance=acceptance,
     )
@@ -89,6 +89,14 @@ def _claim(found: Headline, names: Mapping[str, str]) -> str:
     return f"{shown} {tested}, adjusted {p_text(float(found.row['p_adjusted']))}: {words}."
 
 
+def _largest_of_all(found: Headline, test: "pd.Series | None", names: Mapping[str, str]) -> str:
+    """Name the largest gap of the test of all pairs where it is not between the two that are shown."""
+    if test is None or {test["group_a"], test["group_b"]} == {found.row["group_a"], found.row["group_b"]}:
+        return ""
+    gap, p = signed(float(test["gap_pp"])), p_text(float(test["p_adjusted"]))
+    return f" Of all groups, within strata, the largest gap is {_pair(test, names)} = {gap} pp, adjusted {p}."
+
+
 def _pair(row: pd.Series, names: Mapping[str, str]) -> str:
     return f"{names[str(row['group_a'])]} − {names[str(row['group_b'])]}"
 
@@ -105,7 +113,10 @@ def _terms(row: pd.Series) -> str:
 
 
 def _adjusted(row: pd.Series) -> str:
-    return f"adj. {p_text(float(row['p_adjusted']))}" if str(row["claim"]) in _CLAIMS else ""
+    """Return the p of the difference within strata beside that difference, which is not the pooled one."""
+    if str(row["claim"]) not in _CLAIMS:
+        return ""
+    return f"within strata {signed(float(row['contrast_pp']))}, adj. {p_text(float(row['p_adjusted']))}"
 
 
 def _others(found: Headline, names: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -119,9 +130,8 @@ def _others(found: Headline, names: Mapping[str, str]) -> list[tuple[str, str, s
         if len(rows):
             lines.append((heading, "", ""))
         for _, row in rows.head(3).iterrows():
-            rates = f"{row['acceptance_rate_a']:.3f}, {row['acceptance_rate_b']:.3f}"
-            about = f"{rates}   {_terms(row)}   {_adjusted(row)}"
-            lines.append((_pair(row, names), _pp(row), about.rstrip()))
+            about = f"{_terms(row)}   {_adjusted(row)}"
+            lines.append((_pair(row, names), f"{_pp(row)} pooled", about.rstrip()))
     return lines or [("There is no other pair of groups.", "", "")]
 
 

@@ -1,5 +1,7 @@
 """The largest gap beside the largest gaps of worlds without any difference."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -27,22 +29,39 @@ def draw_largest_gap(tables: Tables, request: Request) -> Figure:
         nothing(axes, f"no gap to test: {why_not(tables['gap_test'])}")
         return drawn
     names = names_by_group(acceptance)
-    pair = f"{names[str(row['group_a'])]} − {names[str(row['group_b'])]}"
-    subtitle = (
-        f"{pair}: {row['gap_pp']:.1f} points; a largest gap "
-        f"as large or larger in {percent(row['share_as_large'])} of worlds without any difference."
+    drawn = new_figure(
+        request, 2.1, subtitle=_sentence(row, names), notes=[_worlds(row)], acceptance=acceptance
     )
-    drawn = new_figure(request, 2.0, subtitle=subtitle, notes=[_worlds(row)], acceptance=acceptance)
     panels = drawn.subplots(1, 2, sharey=True)
     said = (
         f"as large or larger in {percent(row['share_as_large'])}",
         f"as large or larger: {p_text(row['p_omnibus'])}",
     )
     for axes, (scale, label), words in zip(panels, _SCALES.items(), said, strict=True):
-        _draw_null(axes, null[null["scale"] == scale], words)
+        _draw_null(axes, null[null["scale"] == scale], names, words)
         axes.set_xlabel(label)
     panels[0].set_ylabel("worlds without\nany difference")
     return drawn
+
+
+def _sentence(row: pd.Series, names: Mapping[str, str]) -> str:
+    """Say how rare the largest gap is, and which is more than chance where that is another."""
+    largest = _pair(row["group_a"], row["group_b"], names)
+    said = (
+        f"{largest}: {row['gap_pp']:.1f} points; a largest gap as large or larger in "
+        f"{percent(row['share_as_large'])} of worlds without any difference."
+    )
+    pair = (row["different_a"], row["different_b"])
+    if pd.isna(row["different_pp"]) or pair == (row["group_a"], row["group_b"]):
+        return said
+    return (
+        f"{said} {_pair(*pair, names)}, {row['different_pp']:.1f} points, is the largest that is more than "
+        f"chance (adjusted {p_text(row['different_p_adjusted'])}): its standard error is smaller."
+    )
+
+
+def _pair(a: str, b: str, names: Mapping[str, str]) -> str:
+    return f"{names[a]} − {names[b]}"
 
 
 def _worlds(row: pd.Series) -> str:
@@ -55,24 +74,25 @@ def _worlds(row: pd.Series) -> str:
     )
 
 
-def _draw_null(axes: Axes, rows: pd.DataFrame, words: str) -> None:
+def _draw_null(axes: Axes, rows: pd.DataFrame, names: Mapping[str, str], words: str) -> None:
     if rows.empty:
         nothing(axes, "not estimable")
         return
     rows = rows.sort_values("low")
     edges = np.append(rows["low"], rows["high"].iloc[-1])
     observed = float(rows["observed"].iloc[0])
+    pair = _pair(rows["group_a"].iloc[0], rows["group_b"].iloc[0], names)
     counts = rows["count"].to_numpy(dtype=np.float64)
     axes.stairs(counts, edges, fill=True, color=FAINT, zorder=2)
     _shade_from(axes, edges, counts, observed)
     high = max(float(edges[-1]), observed)
     low = min(float(edges[0]), observed)
     axes.set_xlim(low - 0.02 * (high - low), high + 0.04 * (high - low))
-    axes.set_ylim(0, counts.max() * 1.42)
+    axes.set_ylim(0, counts.max() * 1.6)
     axes.axvline(observed, color=_BEYOND, linewidth=1.5, zorder=4)
     is_right = observed > (low + high) / 2
     axes.annotate(
-        f"observed {observed:.1f}\n{words}", (observed, 0.99), (-3 if is_right else 3, 0),
+        f"observed {observed:.1f}\n{pair}\n{words}", (observed, 0.99), (-3 if is_right else 3, 0),
         xycoords=axes.get_xaxis_transform(), textcoords="offset points", va="top", fontsize=6.5, color=INK,
         ha="right" if is_right else "left", linespacing=1.3, zorder=5,
     )  # fmt: skip

@@ -53,7 +53,15 @@ def _sentence(now: pd.DataFrame, row: "pd.Series | None", units: str) -> str:
     n, points = float(now["n_terms"].iloc[0]), float(now["power_80_pp"].iloc[0])
     size = f"{n:g} {units if n != 1 else units[:-1]}"
     said = f"Two groups of the median size, {size}: a gap of {points:.1f} points is found 4 times in 5."
-    return said if row is None else f"{said} The gap that the report names is {row['gap_pp']:.1f} points."
+    return said if row is None else f"{said} {_largest(row)}"
+
+
+def _largest(row: "pd.Series") -> str:
+    """Set the largest gap beside what could have been found between these two groups, which may be small."""
+    said = f"The largest gap is {row['gap_pp']:.1f} points"
+    if pd.isna(row["pair_detectable_pp"]):
+        return f"{said}."
+    return f"{said}; between these two groups {row['pair_detectable_pp']:.1f} would have been found."
 
 
 def _draw_levels(axes: Axes, row: "pd.Series | None") -> list[float]:
@@ -90,7 +98,7 @@ def _explain(axes: Axes, row: "pd.Series | None", units: str) -> None:
             Line2D([], [], color=MUTED, linestyle=_SMALL),
         ]
         labels += [
-            f"the gap that the report names, {row['gap_pp']:.1f} pp",
+            f"the largest gap, {row['gap_pp']:.1f} pp",
             f"a small gap (config), {row['small_gap_pp']:g} pp",
         ]
     legend(axes, handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.2)

@@ -67,9 +67,11 @@ def _number(value: float, unit: str, *, decimals: int = 0) -> str:
 
 def _notes(rows: pd.DataFrame) -> list[str]:
     """Return the table's notes, each once, behind the component it is about unless it is about all."""
-    notes = dict.fromkeys(str(note) for note in rows["note"] if note)
-    about = {note: list(rows.loc[rows["note"] == note, "component"]) for note in notes}
+    about: dict[str, list[str]] = {}
+    for component, notes in zip(rows["component"], rows["note"], strict=True):
+        for note in filter(None, str(notes).split("; ")):
+            about.setdefault(note, []).append(str(component))
     return [
-        f"{note}." if len(parts) == len(rows) else f"{', '.join(map(str, parts))}: {note}."
+        f"{note}." if len(parts) == len(rows) else f"{', '.join(parts)}: {note}."
         for note, parts in about.items()
     ]

@@ -9,22 +9,38 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True)
+class Gap:
+    """Two groups as the test compares them, in percentage points; a is the one above b."""
+
+    group_a: str
+    group_b: str
+    points: float
+    low: float
+    high: float
+    p_adjusted: float
+    #: Smallest gap between these two found with 80 % power; None where unknown.
+    detectable: float | None = None
+    #: Those of the two that rest on one unit.
+    one_unit: tuple[str, ...] = ()
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the simultaneous interval leaves 0 out."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
 class Finding:
-    """The numbers a sentence follows from. Gaps are in percentage points; a is the group above b."""
+    """The numbers a sentence follows from."""
 
     grouping: str
     n_groups: int
     unit: Unit
     #: Why there is no test, or "".
     reason: str = ""
-    group_a: str = ""
-    group_b: str = ""
-    gap: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
-    p_adjusted: float = 1.0
-    #: Units that both named groups have at least, where others were passed over; 0 where none were.
-    least_units: int = 0
+    #: The largest gap of all pairs, and the largest that is more than chance; None where there is none.
+    largest: Gap | None = None
+    different: Gap | None = None
     #: The least p that data of this layout can have.
     least_p: float = 0.0
     n_pairs: int = 0
@@ -32,8 +48,7 @@ class Finding:
     n_different: int = 0
     #: Whether groups are compared within strata.
     within_strata: bool = False
-    #: Those of the two groups that rest on one unit, and groups that were compared with none.
-    one_unit: tuple[str, ...] = ()
+    #: Groups that were compared with none.
     not_compared: tuple[str, ...] = ()
     #: Smallest gap between groups of median size found with 80 % power, and that size; None where unknown.
     detectable: float | None = None
@@ -68,13 +83,13 @@ def sentence(finding: Finding) -> str:
     which = f"{n_compared} of the {finding.n_groups}" if finding.not_compared else f"the {finding.n_groups}"
     asked = f"Does the draft serve {which} groups of {finding.grouping} equally?"
     said = verdict(finding)
-    if said == "not estimable":
+    if finding.largest is None:
         return f"{asked} It cannot be told: {finding.reason}."
-    if said == "significant":
-        answer = f"No: {_gap(finding)} ({_numbers(finding)}), {_gaps(finding)}"
+    if finding.different is not None:
+        answer = f"No: {_different(finding, finding.different, finding.largest)}"
     else:
         found = "No difference was found" if said == "not significant" else "It is not known"
-        answer = f"{found}: in {_largest(finding)} {_gap(finding)}, {_chance(finding)} ({_numbers(finding)})"
+        answer = f"{found}: {_chance(finding, finding.largest)}"
     return f"{asked} {answer}{_power(finding, said)}{_rest(finding)}."
 
 
@@ -90,58 +105,70 @@ def p_words(p: float) -> str:
     return f"{p:.{digits}f}"
 
 
-def _numbers(finding: Finding) -> str:
+def _different(finding: Finding, different: Gap, largest: Gap) -> str:
+    """Name the largest gap that is more than chance, and the largest of all where that is another."""
+    named = f"{_gap(different, finding)} ({_numbers(different)}), "
+    named += "" if different.is_apart else "though its interval holds 0, "
+    if finding.n_pairs == 1:
+        return f"{named}more than chance"
+    alone = finding.n_different == 1
+    if different == largest:
+        one = "the only one" if alone else f"one of {finding.n_different}"
+        return f"{named}the largest of {finding.n_pairs} gaps and {one} more than chance"
+    one = "the only one" if alone else f"the largest of {finding.n_different}"
     return (
-        f"simultaneous 95 % interval {_signed(finding.low)} to {_signed(finding.high)} points, "
-        f"adjusted p = {p_words(finding.p_adjusted)}"
+        f"{named}of {finding.n_pairs} gaps {one} more than chance; the largest of all, {_short(largest)}"
+        f"{_rests(largest, finding)}, is not distinguishable from chance ({_numbers(largest)})"
     )
 
 
-def _gap(finding: Finding) -> str:
-    gap = f"{finding.group_a} is {finding.gap:.1f} points of acceptance rate above {finding.group_b}"
-    gap += " within strata" if finding.within_strata else ""
-    alone = " and ".join(finding.one_unit)
-    verb = "rests" if len(finding.one_unit) == 1 else "rest"
-    return f"{gap}, where {alone} {verb} on one {finding.unit}" if alone else gap
+def _chance(finding: Finding, largest: Gap) -> str:
+    """Say that the largest gap may be chance; its interval and its adjusted p need not agree."""
+    which = "in the only gap" if finding.n_pairs == 1 else f"in the largest of {finding.n_pairs} gaps"
+    said = f"{which} {_gap(largest, finding)}, not distinguishable from chance"
+    said += " by the test, though its interval leaves 0 out" if largest.is_apart else ""
+    return f"{said} ({_numbers(largest)})"
 
 
-def _largest(finding: Finding) -> str:
-    if not finding.least_units:
-        return "the largest gap"
-    return f"the largest gap between groups of {finding.least_units} or more {finding.unit}s,"
+def _numbers(gap: Gap) -> str:
+    return (
+        f"simultaneous 95 % interval {_signed(gap.low)} to {_signed(gap.high)} points, "
+        f"adjusted p = {p_words(gap.p_adjusted)}"
+    )
 
 
-def _chance(finding: Finding) -> str:
-    """Say that a gap may be chance; its interval and its adjusted p need not agree."""
-    if finding.low > 0 or finding.high < 0:
-        return "not distinguishable from chance by the test, though its interval leaves 0 out"
-    return "not distinguishable from chance"
+def _gap(gap: Gap, finding: Finding) -> str:
+    said = f"{gap.group_a} is {gap.points:.1f} points of acceptance rate above {gap.group_b}"
+    said += " within strata" if finding.within_strata else ""
+    return f"{said}{_rests(gap, finding)}"
+
+
+def _short(gap: Gap) -> str:
+    return f"{gap.group_a} {gap.points:.1f} points above {gap.group_b}"
+
+
+def _rests(gap: Gap, finding: Finding) -> str:
+    verb = "rests" if len(gap.one_unit) == 1 else "rest"
+    return f", where {' and '.join(gap.one_unit)} {verb} on one {finding.unit}" if gap.one_unit else ""
 
 
 def _signed(points: float) -> str:
     return f"{points:+.1f}".replace("-", "−")
 
 
-def _gaps(finding: Finding) -> str:
-    holds = "" if finding.low > 0 or finding.high < 0 else "though its interval holds 0, "
-    if finding.n_pairs == 1:
-        return f"{holds}more than chance"
-    if finding.n_different == 1:
-        return f"{holds}of {finding.n_pairs} gaps the only one that is more than chance"
-    return f"{holds}one of {finding.n_different} among {finding.n_pairs} gaps that are more than chance"
-
-
 def _power(finding: Finding, said: Verdict) -> str:
+    """Say what would have been found: between the two of a largest gap of chance, and at the median size."""
     units = f"{finding.unit}s"
     if finding.too_few:
         return f"; with so few {units} no p can be below {ALPHA:g}, so more are needed"
     size = f"groups of {finding.median_units:g} {units if finding.median_units != 1 else finding.unit}"
     if finding.detectable is None:
         return f"; what could have been found between {size}, the median, cannot be told"
-    found = (
-        f"between {size}, the median, a gap of {finding.detectable:.1f} points would have been found with "
-        "80 % power"
-    )
+    found = f"between {size}, the median, a gap of {finding.detectable:.1f} points"
+    pair = None if finding.largest is None or finding.different is not None else finding.largest.detectable
+    if pair is not None and f"{pair:.1f}" != f"{finding.detectable:.1f}":
+        found += f", and between these two one of {pair:.1f},"
+    found += " would have been found with 80 % power"
     if said == "underpowered":
         return f"; {found}, no smaller one, so more {units} are needed"
     return f"; {found}"

@@ -67,6 +67,8 @@ class Gaps:
     #: Of the hypothesis that no two groups differ.
     p: float
     freedom: int
+    #: Of each contrast's standard error, (pairs,): fewer than `freedom` where strata differ in spread.
+    freedoms: Floats
     permutations: int
     #: Least p that data of this layout can have: the share of arrangements that are like the observed one.
     least_p: float
@@ -82,9 +84,16 @@ class Gaps:
         """|contrast| / se by pair; 0 where the groups are not comparable."""
         return _divided(np.abs(self.contrast), self.se, self.comparable)
 
-    def share_as_large(self, gap: float) -> float:
-        """Return the share of the worlds, this one among them, whose greatest gap is at least `gap`."""
-        return float((1 + (self.worst_contrast >= gap - _ROUNDING).sum()) / (self.permutations + 1))
+    @property
+    def size(self) -> Floats:
+        """|contrast| by pair; −1 where the groups are not comparable, so that these are never the largest."""
+        return np.where(self.comparable, np.abs(self.contrast), -1.0)
+
+    @property
+    def share_as_large(self) -> float:
+        """Share of the worlds, this one among them, whose greatest gap is at least the greatest here."""
+        exceeded = (self.worst_contrast >= self.size.max() - _ROUNDING).sum()
+        return float((1 + exceeded) / (self.permutations + 1))
 
 
 def gaps(layout: Layout, sums: Sums, *, permutations: int, seed: int) -> Gaps:
@@ -108,7 +117,8 @@ def gaps(layout: Layout, sums: Sums, *, permutations: int, seed: int) -> Gaps:
     exceeded, worst_statistic, worst_contrast = _permuted(design, statistic, order, permutations, seed)
     adjusted = np.ones_like(statistic)
     adjusted[order] = np.maximum.accumulate((1 + exceeded) / (permutations + 1))
-    reach = _reaches(len(design.groups), design.freedoms(variances))
+    freedoms = design.freedoms(variances)
+    reach = _reaches(len(design.groups), freedoms)
     return Gaps(
         groups=tuple(layout.groups[k] for k in design.groups),
         n_rows=design.n_rows,
@@ -123,6 +133,7 @@ def gaps(layout: Layout, sums: Sums, *, permutations: int, seed: int) -> Gaps:
         high=np.minimum(contrast + reach * se, 1.0),
         p=float(adjusted[order[0]]),
         freedom=design.freedom,
+        freedoms=freedoms,
         permutations=permutations,
         least_p=max(design.least_share, 1 / (permutations + 1)),
         worst_statistic=worst_statistic,

@@ -1,8 +1,9 @@
 """How small a gap would have been found, and how many units per group a given gap needs.
 
-A gap between two groups of m units is found when its simultaneous interval leaves 0 out: |t| > q / √2 with
-the studentised range of all K groups. With a true gap δ, t is noncentral with δ / se, se² = 2σ²/m (Cohen
-1988, §2; Hayter 1984 for groups of unequal size). σ² is the spread of units measured so far.
+A gap between two groups is found when its simultaneous interval leaves 0 out: |t| > q / √2 with the
+studentised range of all K groups. With a true gap δ, t is noncentral with δ / se (Cohen 1988, §2; Hayter 1984
+for groups of unequal size): se is the contrast's own for two groups of this study, and se² = 2σ²/m for groups
+of m units each in another one, with σ² the spread of units measured so far.
 """
 
 import math
@@ -15,6 +16,7 @@ from scipy.stats import chi2, norm
 from statsmodels.stats.libqsturng import qsturng
 
 from specgap.stats.gaps import Gaps
+from specgap.stats.layout import Floats
 from specgap.stats.ratio import LEVEL
 
 POWER = 0.8
@@ -22,6 +24,8 @@ POWER = 0.8
 GRID = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200)
 #: Equally likely values over which a power is averaged.
 _STEPS = 2000
+#: Degrees of freedom that are whole but for rounding are whole.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,22 @@ class Spread:
             found = self.detectable(middle)
             low, high = (low, middle) if found is not None and found <= gap else (middle + 1, high)
         return low
+
+
+def detectable(found: Gaps) -> Floats:
+    """Return for each pair the smallest gap between these two groups found with 80 % power, (pairs,).
+
+    It goes by the pair's own standard error, hence by the sizes of the two and the strata they are in. NaN
+    where they are not comparable or their error has fewer than two degrees of freedom.
+    """
+    # Whole degrees of freedom, rounded down: many pairs share them, and each costs a search.
+    freedoms = np.floor(found.freedoms + _ROUNDING)
+    known = found.comparable & (freedoms >= 2)
+    sizes = [
+        noncentrality(len(found.groups), df) if ok else math.nan
+        for df, ok in zip(freedoms, known, strict=True)
+    ]
+    return np.asarray(sizes, dtype=np.float64) * found.se
 
 
 def power(gap: float, se: float, n_groups: int, freedom: float) -> float:

@@ -27,6 +27,8 @@ TEXT = frozenset(
         "collector",
         "component",
         "device",
+        "different_a",
+        "different_b",
         "draft",
         "example",
         "group",

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from specgap.stats.claims import ALPHA
 from specgap.stats.gaps import Gaps
+from specgap.stats.power import detectable
 from specgap.tables.acceptance import Mode
 from specgap.tables.counts import Counts, Row, frame_of, is_below, points
 from specgap.tables.membership import Group, pair_notes, shared_notes, shared_prompts
@@ -31,11 +33,14 @@ COLUMNS = (
     "simultaneous_low_pp",
     "simultaneous_high_pp",
     "p_adjusted",
+    "detectable_pp",
     "claim",
     "mode",
     "pilot",
     "note",
 )
+#: What changes its sign with the order of two groups.
+_ORIENTED = ("contrast_pp", "simultaneous_low_pp", "simultaneous_high_pp")
 
 
 def group_differences(
@@ -51,7 +56,8 @@ def group_differences(
 
     What `test` says of a pair stands beside it: `contrast_pp` is a − b among units within strata, which
     differs from `difference_pp` where groups differ in their strata or in the weight of their units, then
-    its standard error, its simultaneous interval and its adjusted p. `claim` is `different` below `ALPHA`.
+    its standard error, its simultaneous interval, its adjusted p, and the smallest gap between these two that
+    is found with 80 % power. `claim` is `different` below `ALPHA`.
     """
     ranked = list(zip(groups, counts, strict=True))
     tests = {} if test is None else _tests(test)
@@ -67,25 +73,33 @@ def _higher_first(a: _Ranked, b: _Ranked) -> tuple[_Ranked, _Ranked]:
     return (b, a) if is_below(a[1], b[1]) else (a, b)
 
 
-#: Contrast, its standard error and interval, in points, and adjusted p, by the two groups' names in order.
-_Tests = dict[tuple[str, str], tuple[float, float, float, float, float]]
+#: What the test says of a pair, and of it turned round.
+_Tests = dict[tuple[str, str], Row]
 
 
 def _tests(test: Gaps) -> _Tests:
-    """Return what the test says of each ordered pair of groups that it can compare."""
+    """Return the columns of each ordered pair of groups that the test can compare."""
     found: _Tests = {}
+    least = detectable(test)
     for at in test.comparable.nonzero()[0].tolist():
         a, b = (test.groups[k] for k in test.pairs[at])
-        contrast, se = 100 * float(test.contrast[at]), 100 * float(test.se[at])
-        low, high, p = 100 * float(test.low[at]), 100 * float(test.high[at]), float(test.p_adjusted[at])
-        found[a, b] = contrast, se, low, high, p
-        found[b, a] = -contrast, se, -high, -low, p
+        contrast, low, high = (100 * float(of[at]) for of in (test.contrast, test.low, test.high))
+        p = float(test.p_adjusted[at])
+        either: Row = {
+            "contrast_se_pp": 100 * float(test.se[at]),
+            "p_adjusted": p,
+            "detectable_pp": None if np.isnan(least[at]) else 100 * float(least[at]),
+            "claim": "different" if p < ALPHA else "not distinguishable",
+        }
+        for pair, ends in (((a, b), (contrast, low, high)), ((b, a), (-contrast, -high, -low))):
+            found[pair] = dict(zip(_ORIENTED, ends, strict=True)) | either
     return found
 
 
 def _row(a: _Ranked, b: _Ranked, tests: _Tests, *, mode: Mode) -> Row:
     (group_a, n_a), (group_b, n_b) = a, b
-    effect, claim = _effect(n_a, n_b), _claim(tests.get((group_a.name, group_b.name)))
+    effect = _effect(n_a, n_b)
+    claim = tests.get((group_a.name, group_b.name), {"claim": "not estimable"})
     return {
         "group_a": group_a.name,
         "group_b": group_b.name,
@@ -124,14 +138,6 @@ def _effect(n_a: Counts, n_b: Counts) -> Row:
         "odds_ratio": n_a.accepted * n_b.rejected / odds_below if odds_below else None,
         "ratio": rate_a / rate_b if rate_a is not None and rate_b else None,
     }
-
-
-def _claim(found: tuple[float, float, float, float, float] | None) -> Row:
-    if found is None:
-        return {"claim": "not estimable"}
-    names = ("contrast_pp", "contrast_se_pp", "simultaneous_low_pp", "simultaneous_high_pp", "p_adjusted")
-    claim = "different" if found[-1] < ALPHA else "not distinguishable"
-    return {**dict(zip(names, found, strict=True)), "claim": claim}
 
 
 def _gaps(a: _Ranked, b: _Ranked) -> list[str]:

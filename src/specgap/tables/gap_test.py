@@ -10,17 +10,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from specgap.stats.claims import ALPHA, Finding, Unit, sentence, verdict
+from specgap.stats.claims import ALPHA, Finding, Gap, Unit, sentence, verdict
 from specgap.stats.design import NotEstimableError
 from specgap.stats.gaps import Gaps, gaps
 from specgap.stats.layout import Floats
-from specgap.stats.power import GRID, Spread
+from specgap.stats.power import GRID, Spread, detectable
 from specgap.tables.acceptance import Mode
 from specgap.tables.counts import Row, frame_of, points
-from specgap.tables.headline import HEADLINE_UNITS
 from specgap.tables.layout import Entries, judged_sums
-from specgap.tables.membership import Group
+from specgap.tables.membership import PROMPTS_AS_UNITS, Group
 
+#: Columns of a pair: its groups, gap, simultaneous interval and adjusted p.
+LARGEST = ("group_a", "group_b", "gap_pp", "simultaneous_low_pp", "simultaneous_high_pp", "p_adjusted")
+DIFFERENT = (
+    "different_a",
+    "different_b",
+    "different_pp",
+    "different_low_pp",
+    "different_high_pp",
+    "different_p_adjusted",
+)
 COLUMNS = (
     "n_groups",
     "n_groups_compared",
@@ -32,12 +41,9 @@ COLUMNS = (
     "df",
     "p_omnibus",
     "least_p",
-    "group_a",
-    "group_b",
-    "gap_pp",
-    "simultaneous_low_pp",
-    "simultaneous_high_pp",
-    "p_adjusted",
+    *LARGEST,
+    "pair_detectable_pp",
+    *DIFFERENT,
     "share_as_large",
     "null_mean_pp",
     "null_p95_pp",
@@ -52,11 +58,10 @@ COLUMNS = (
     "pilot",
     "note",
 )
-NULL_COLUMNS = ("scale", "low", "high", "count", "observed")
+NULL_COLUMNS = ("scale", "low", "high", "count", "observed", "group_a", "group_b", "note")
 POWER_COLUMNS = ("n_terms", "power_80_pp", "now", "mode", "pilot", "note")
 #: Bins of the permuted maxima.
 _BINS = 40
-PROMPTS_AS_UNITS = "units are prompts: nothing is said of terms like these"
 
 
 @dataclass(frozen=True)
@@ -119,46 +124,58 @@ class Comparison:
         if self.gaps is None or self.spread is None:
             return about
         found = self.gaps
-        at, least = self._chosen(found)
-        a, b = found.pairs[at] if found.contrast[at] >= 0 else found.pairs[at][::-1]
-        low, high = sorted(np.sign(found.contrast[at] or 1) * np.array([found.low[at], found.high[at]]))
+        different = found.comparable & (found.p_adjusted < ALPHA)
         return replace(
             about,
-            group_a=found.groups[a],
-            group_b=found.groups[b],
-            gap=100 * abs(float(found.contrast[at])),
-            low=100 * float(low),
-            high=100 * float(high),
-            p_adjusted=float(found.p_adjusted[at]),
-            least_units=least,
+            largest=self._gap(int(found.size.argmax())),
+            different=self._gap(_most_different(found, different)) if different.any() else None,
             least_p=found.least_p,
             within_strata=len(found.variances) > 1,
-            one_unit=tuple(found.groups[k] for k in (a, b) if found.n_rows[k] == 1),
             not_compared=self.not_compared,
             n_pairs=int(found.comparable.sum()),
-            n_different=int((found.p_adjusted[found.comparable] < ALPHA).sum()),
+            n_different=int(different.sum()),
             detectable=points(self.spread.detectable(self.median_units)),
             median_units=self.median_units,
         )
 
-    def _chosen(self, found: Gaps) -> tuple[int, int]:
-        """Return the pair that is named, and how many units it had to have (0: any).
+    @cached_property
+    def detectable(self) -> Floats:
+        """Smallest gap of each pair found with 80 % power, (pairs,), NaN where unknown."""
+        return np.empty(0) if self.gaps is None else detectable(self.gaps)
 
-        It is the largest gap among those that are more than chance, if there are such; among these, as among
-        all, one between groups of enough units for a headline comes first. An adjusted p is below `ALPHA` for
-        some pairs whose simultaneous interval holds 0, since it steps down: they come last.
-        """
-        by_name = {group.name: group.headline for group in self.groups}
-        broad = np.array([all(by_name[found.groups[k]] for k in pair) for pair in found.pairs])
-        different = found.comparable & (found.p_adjusted < ALPHA)
-        apart = different & ((found.low > 0) | (found.high < 0))
-        for chosen in (apart & broad, apart, different & broad, different):
-            if chosen.any():
-                return _largest(found, chosen), 0
-        if (found.comparable & broad).any():
-            passed_over = (found.comparable & ~broad).any()
-            return _largest(found, found.comparable & broad), HEADLINE_UNITS if passed_over else 0
-        return _largest(found, found.comparable), 0
+    def _gap(self, at: int) -> Gap:
+        assert self.gaps is not None
+        found, least = self.gaps, self.detectable[at]
+        (a, b), (low, high) = oriented(found, at)
+        return Gap(
+            group_a=found.groups[a],
+            group_b=found.groups[b],
+            points=100 * abs(float(found.contrast[at])),
+            low=100 * low,
+            high=100 * high,
+            p_adjusted=float(found.p_adjusted[at]),
+            detectable=None if np.isnan(least) else 100 * float(least),
+            one_unit=tuple(found.groups[k] for k in (a, b) if found.n_rows[k] == 1),
+        )
+
+
+def oriented(found: Gaps, at: int) -> tuple[tuple[int, int], tuple[float, float]]:
+    """Return the two groups of a pair, the one above first, and the ends of that difference's interval."""
+    a, b = map(int, found.pairs[at])
+    low, high = float(found.low[at]), float(found.high[at])
+    return ((b, a), (-high, -low)) if found.contrast[at] < 0 else ((a, b), (low, high))
+
+
+def _most_different(found: Gaps, different: NDArray[np.bool_]) -> int:
+    """Return the pair that is named as more than chance: the largest gap if it is, else the largest that is.
+
+    An adjusted p is below `ALPHA` for some pairs whose simultaneous interval holds 0, since it steps down:
+    they are named where there is no other.
+    """
+    if different[found.size.argmax()]:
+        return int(found.size.argmax())
+    apart = different & ((found.low > 0) | (found.high < 0))
+    return int(np.where(apart if apart.any() else different, found.size, -1.0).argmax())
 
 
 def compare(
@@ -181,7 +198,11 @@ def compare(
 
 
 def gap_test(test: Comparison) -> pd.DataFrame:
-    """Return the table, of one row: the test, the pair that is named, what could be found, the claim."""
+    """Return the table, of one row: the test, the largest gap, what could be found, the claim.
+
+    `group_a`, `group_b` and the columns behind them are of the largest gap of all pairs; `different_…` of the
+    largest that is more than chance, empty where none is.
+    """
     finding = test.finding
     row: Row = {
         "n_groups": len(test.groups),
@@ -203,16 +224,22 @@ def gap_test(test: Comparison) -> pd.DataFrame:
 def gap_null(test: Comparison) -> pd.DataFrame:
     """Return the permuted maxima as histograms: of the gap in points, of T in standard errors.
 
-    `observed` is the gap that is named, and this study's greatest T.
+    `observed` is this study's greatest of either, `group_a` and `group_b` the pair that has it: a gap
+    between small groups may be large in points and small in standard errors.
     """
     if test.gaps is None:
         return frame_of([], NULL_COLUMNS)
     found = test.gaps
-    rows = _histogram("points", 100 * found.worst_contrast, test.finding.gap)
-    return frame_of(
-        rows + _histogram("standard_errors", found.worst_statistic, float(found.statistic.max())),
-        NULL_COLUMNS,
-    )
+    rows = []
+    for scale, values, sizes in (
+        ("points", 100 * found.worst_contrast, 100 * found.size),
+        ("standard_errors", found.worst_statistic, found.statistic),
+    ):
+        at = int(sizes.argmax())
+        a, b = oriented(found, at)[0]
+        pair = {"group_a": found.groups[a], "group_b": found.groups[b], "note": "; ".join(test.notes)}
+        rows += [row | pair for row in _histogram(scale, values, float(sizes[at]))]
+    return frame_of(rows, NULL_COLUMNS)
 
 
 def power_table(test: Comparison) -> pd.DataFrame:
@@ -245,13 +272,10 @@ def _numbers(found: Gaps, finding: Finding) -> Row:
         "df": found.freedom,
         "p_omnibus": found.p,
         "least_p": found.least_p,
-        "group_a": finding.group_a,
-        "group_b": finding.group_b,
-        "gap_pp": finding.gap,
-        "simultaneous_low_pp": finding.low,
-        "simultaneous_high_pp": finding.high,
-        "p_adjusted": finding.p_adjusted,
-        "share_as_large": found.share_as_large(finding.gap / 100),
+        **_pair(finding.largest, LARGEST),
+        "pair_detectable_pp": finding.largest.detectable if finding.largest else None,
+        **_pair(finding.different, DIFFERENT),
+        "share_as_large": found.share_as_large,
         "null_mean_pp": 100 * float(found.worst_contrast.mean()),
         "null_p95_pp": 100 * float(np.quantile(found.worst_contrast, 1 - ALPHA)),
         "median_units": finding.median_units,
@@ -259,8 +283,11 @@ def _numbers(found: Gaps, finding: Finding) -> Row:
     }
 
 
-def _largest(found: Gaps, chosen: NDArray[np.bool_]) -> int:
-    return int(np.where(chosen, np.abs(found.contrast), -1).argmax())
+def _pair(gap: Gap | None, columns: Sequence[str]) -> Row:
+    if gap is None:
+        return {}
+    values = (gap.group_a, gap.group_b, gap.points, gap.low, gap.high, gap.p_adjusted)
+    return dict(zip(columns, values, strict=True))
 
 
 def _histogram(scale: str, values: Floats, observed: float) -> list[Row]:

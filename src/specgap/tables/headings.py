@@ -96,8 +96,8 @@ TABLES = {
     ),
     "gap_test": Shown(
         "The test of all pairs of groups: the largest gap in acceptance rate with its simultaneous 95 % "
-        "interval, what the largest gap is where no two groups differ, and the smallest gap found with 80 % "
-        "power.",
+        "interval, the largest that is more than chance, what the largest gap is where no two groups differ, "
+        "and the smallest gap found with 80 % power.",
         (
             Column("n_groups", "Groups"),
             Column("n_units", "Units"),
@@ -107,6 +107,9 @@ TABLES = {
             Column("simultaneous_low_pp", "from", 2),
             Column("simultaneous_high_pp", "to", 2),
             Column("p_adjusted", "Adjusted p", 4),
+            Column("different_a", "More than chance: higher"),
+            Column("different_b", "lower"),
+            Column("different_pp", "Gap (pp)", 2),
             Column("null_mean_pp", "Largest by chance (pp)", 2),
             Column("detectable_pp", "Detectable (pp)", 2),
             Column("verdict", "Verdict"),

@@ -9,6 +9,8 @@ from specgap.tables.headline import HEADLINE_UNITS
 
 #: Name of the one group of the grouping `overall`.
 ALL_PROMPTS = "all prompts"
+#: What every table says where prompts name no terms.
+PROMPTS_AS_UNITS = "units are prompts: nothing is said of terms like these"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Group:
         """What a reader must know about the group itself, whatever was measured."""
         notes = []
         if not self.has_terms:
-            notes.append("unit is the prompt")
+            notes.append(PROMPTS_AS_UNITS)
         elif self.n_units == 1:
             notes.append("one identity term")
         elif not self.headline:

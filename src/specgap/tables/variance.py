@@ -9,7 +9,7 @@ from specgap.stats.variance import variance_components
 from specgap.tables.acceptance import Mode
 from specgap.tables.counts import frame_of
 from specgap.tables.layout import Entries
-from specgap.tables.membership import Group
+from specgap.tables.membership import PROMPTS_AS_UNITS, Group
 
 COLUMNS = ("component", "variance", "sd_points", "share", "n_levels", "mode", "pilot", "note")
 #: (accepted, judged) of each sample of a prompt.
@@ -35,7 +35,7 @@ def variance(
     entry = np.array([at for at, _ in judged], dtype=np.int64)
     components = variance_components(np.array([rate for _, rate in judged]), entry, found.layout)
     pilot = groups[0].pilot if groups else None
-    told = _shared_note(found.prompts)
+    told = [*([] if found.layout.has_terms else [PROMPTS_AS_UNITS]), *_shared_note(found.prompts)]
     rows = [
         {
             "component": one.name,
