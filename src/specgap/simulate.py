@@ -116,15 +116,22 @@ class World:
 
     def state(self, seed: int) -> rust_agg.State:
         """Draw a study's paths and count them under constant drafts of five tokens."""
+        return self.states(self.paths(seed), {_SETTING: rust_agg.Replay("constant", 5)})[_SETTING]
+
+    def states(
+        self, paths: pa.Table, settings: Mapping[str, rust_agg.Replay], tails: pa.Table | None = None
+    ) -> dict[str, rust_agg.State]:
+        """Count a study's paths under each setting; without `tails` discarded tokens are not known."""
         return rust_agg.replay(
-            self.paths(seed),
-            {_SETTING: rust_agg.Replay("constant", 5)},
+            paths,
+            settings,
             self._aggregate_groups,
             max_new_tokens=self.max_new_tokens,
             eos=[],
+            tails=tails,
             grids=grids(Bins()),
             threads=1,
-        )[_SETTING]
+        )
 
     def counts(self, seed: int) -> dict[int, Counts]:
         """Return what was counted for each prompt of a study."""

@@ -21,7 +21,7 @@ from tests.support.markov import Matrix, markov_pair
 from tests.support.markov_runs import DRAFT, EOS, SURER, TARGET, Counted, warped
 from tests.support.markov_simulator import simulate
 from tests.support.markov_theory import COUNTERS, Theory
-from tests.support.replaying import as_replay, table_of
+from tests.support.replaying import as_replay, endless_tails, table_of
 from tests.support.tracing import load
 
 Floats = NDArray[np.float64]
@@ -201,15 +201,8 @@ class Collected:
     def without_tails(self) -> "Collected":
         """Return the same with tails that never end, as if the draft went on to the last token asked for."""
         schedules = [as_replay(setting) for setting in SETTINGS.values()]
-        asked = pa.table(rust_agg.tail_lengths(self.paths, schedules, max_new_tokens=LONGEST, eos=self.eos))
-        length = asked["length"].to_numpy().astype(int)
-        rows = np.repeat(np.arange(len(length)), length)
-        step = np.arange(len(rows)) - np.repeat(np.cumsum(length) - length, length)
-        start = asked["start"].to_numpy()[rows]
-        columns = {name: asked[name].to_numpy()[rows] for name in ("prompt", "sample")}
-        columns |= {"start": start, "offset": start + 1 + step, "token": 0 * step}
-        columns |= {name: np.ones(len(rows)) for name in "pq"}
-        return replace(self, tails=table_of("tails", columns))
+        tails = endless_tails(self.paths, schedules, max_new_tokens=LONGEST, eos=self.eos)
+        return replace(self, tails=tails)
 
 
 def collect(folder: Path, law: MarkovLaw, n_prompts: int) -> Collected:

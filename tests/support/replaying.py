@@ -78,6 +78,21 @@ def collect_tails(
     )
 
 
+def endless_tails(
+    paths: pa.Table, schedules: Sequence[rust_agg.Replay], *, max_new_tokens: int, eos: Sequence[int]
+) -> pa.Table:
+    """Return the tails of a draft that never ends a text: it goes on to the last token asked for."""
+    asked = pa.table(rust_agg.tail_lengths(paths, schedules, max_new_tokens=max_new_tokens, eos=eos))
+    length = asked["length"].to_numpy().astype(int)
+    rows = np.repeat(np.arange(len(length)), length)
+    step = np.arange(len(rows)) - np.repeat(np.cumsum(length) - length, length)
+    start = asked["start"].to_numpy()[rows]
+    columns = {name: asked[name].to_numpy()[rows] for name in ("prompt", "sample")}
+    columns |= {"start": start, "offset": start + 1 + step, "token": 0 * step}
+    columns |= {name: np.ones(len(rows)) for name in "pq"}
+    return table_of("tails", columns)
+
+
 def as_replay(setting: Setting) -> rust_agg.Replay:
     """Return a setting as `rust_agg` takes it."""
     return rust_agg.Replay(

@@ -121,31 +121,6 @@ def test_no_common_position_and_nothing_judged_are_notes() -> None:
     assert [b.value for b in standardised_rates([(one * 0, one * 0, np.arange(1))]).groups] == [None]
 
 
-def rounds(gamma: int, hazards: np.ndarray, n_units: int, rng: np.random.Generator) -> tuple:
-    """Judged and accepted tokens by position of 400 rounds of each unit, (units, 8)."""
-    accepted = rng.random((n_units, 400, gamma)) < hazards[:gamma]
-    reached = np.cumprod(accepted, axis=2)
-    judged = np.ones((n_units, 400, gamma))
-    judged[:, :, 1:] = reached[:, :, :-1]
-    tables = np.zeros((2, n_units, len(hazards)))
-    tables[0, :, :gamma], tables[1, :, :gamma] = judged.sum(axis=1), reached.sum(axis=1)
-    return tables[0], tables[1], np.arange(n_units)
-
-
-def test_equal_hazards_under_different_gamma_are_equal_once_standardised() -> None:
-    """statistics.md, test 10."""
-    hazards, rng = 0.84 - 0.035 * np.arange(8), np.random.default_rng(10)
-    groups = [rounds(gamma, hazards, 250, rng) for gamma in (3, 8)]
-    pooled = [a.sum() / q.sum() for q, a, _ in groups]
-    found = standardised_rates(groups)
-    one, other = (band.value or 0 for band in found.groups)
-    print(f"judged {pooled[0]:.4f} and {pooled[1]:.4f}, wanted more than .02 apart")
-    print(f"standardised {one:.4f} and {other:.4f}, wanted within .005")
-    assert found.reached.tolist() == [0, 1, 2]
-    assert abs(pooled[0] - pooled[1]) > 0.02
-    assert abs(one - other) < 0.005
-
-
 def test_a_hundred_thousand_prompts_and_forty_positions_take_seconds() -> None:
     rng = np.random.default_rng(3)
     judged = rng.integers(0, 5, (100_000, 40), dtype=np.int32)
