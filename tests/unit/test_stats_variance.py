@@ -198,6 +198,18 @@ def test_rates_without_any_noise_are_an_answer() -> None:
     assert found["term"] > 1e-3
 
 
+@pytest.mark.parametrize("noise", [1e-6, 1e-8, 1e-10, 1e-12, 1e-14, 1e-16])
+def test_rates_with_almost_no_noise_are_an_answer(noise: float) -> None:
+    layout = crossed(2, 4, 5)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        level = 0.5 + rng.normal(0, 0.1, 8)[layout.unit]
+        rates = level + (0 if layout.block is None else rng.normal(0, 0.1, 5)[layout.block])
+        found = variances(variance_components(rates + rng.normal(0, noise, 40), np.arange(40), layout))
+        assert all(value is None or np.isfinite(value) for value in found.values())
+        assert found["prompt"] == pytest.approx(0, abs=1e-8)
+
+
 def test_without_templates_or_terms_they_are_left_out_with_a_note() -> None:
     layout = crossed(2, 6, 5)
     rates, entry = drawn(layout, np.full(len(layout), 2), SD)

@@ -5,6 +5,8 @@ so the restricted likelihood of all rows is, exactly and whatever the numbers of
 means, with D = σ²_prompt + σ²_sample / n, times that of the contrasts. Terms lie in one group each and leave
 by a rank-one update per term (Woodbury's); groups and templates, some dozens, stay as one dense matrix
 (Patterson & Thompson 1971; Searle, Casella & McCulloch 1992, chapter 6).
+
+Sums over prompts and terms are NumPy's own (`einsum`, `sum`): BLAS adds in another order with more threads.
 """
 
 from dataclasses import dataclass, replace
@@ -23,6 +25,8 @@ _FLOOR = 1e-10
 _NOTHING = 1e-24
 #: How far, in the logarithm of a variance, the last digits may lie from the optimiser's.
 _NEAR = 1e-3
+#: Minus a log-likelihood that no data have.
+_WORST = 1e300
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,11 @@ def fit_variances(data: PromptMeans, *, free: NDArray[np.bool_]) -> Fit:
 
 def _most_likely(data: PromptMeans, free: NDArray[np.bool_]) -> Floats:
     def objective(part: Floats) -> tuple[float, Floats]:
-        at = _at(data, _spread(part, free))
+        try:
+            at = _at(data, _spread(part, free))
+        except np.linalg.LinAlgError:
+            # Almost no noise: the equations are singular but for rounding. The search turns back.
+            return _WORST, np.zeros(int(free.sum()))
         return at.value, at.gradient[free]
 
     lower = np.where(np.arange(4) == (0 if free[0] else 1), _FLOOR, 0.0)
@@ -97,18 +105,22 @@ def _spread(part: Floats, free: NDArray[np.bool_]) -> Floats:
 def _polished(data: PromptMeans, variances: Floats) -> Floats:
     """Solve for a gradient of 0, since the likelihood itself, being flat there, gives six digits at most."""
     inside = variances > 10 * _FLOOR
+    start = np.log(variances[inside])
 
     def moved(logs: Floats) -> Floats:
         whole = variances.copy()
-        whole[inside] = np.exp(logs)
+        # What is far from the start is not taken, and must not overflow on the way.
+        whole[inside] = np.exp(np.clip(logs, start - 1, start + 1))
         return whole
 
     def slopes(logs: Floats) -> Floats:
         whole = moved(logs)
         return np.asarray((_at(data, whole).gradient * whole)[inside])
 
-    start = np.log(variances[inside])
-    end = root(slopes, start, tol=1e-12).x
+    try:
+        end = root(slopes, start, tol=1e-12).x
+    except np.linalg.LinAlgError:
+        return variances
     return moved(end) if np.abs(end - start).max(initial=0.0) < _NEAR else variances
 
 
@@ -155,9 +167,9 @@ def _solve(data: PromptMeans, variances: Floats) -> _Solved:
     update = term * shrink
     crossed = _table(g, b, weight, n_groups, n_blocks)
     normal = np.block([[np.diag(crossed.sum(axis=1)), crossed], [crossed.T, np.diag(crossed.sum(axis=0))]])
-    normal -= (columns.T * update) @ columns
+    normal -= np.einsum("ui,vi->uv", (columns * update[:, None]).T.copy(), columns.T.copy())
     right = np.concatenate([np.bincount(g, weights=weight * y), np.bincount(b, weights=weight * y)])
-    right -= columns.T @ (update * np.bincount(u, weights=weight * y))
+    right -= np.einsum("iu,i->u", columns, update * np.bincount(u, weights=weight * y))
     scale = np.outer(*[np.repeat([1.0, np.sqrt(template)], [n_groups, n_blocks])] * 2)
     system = normal * scale + np.diag(np.repeat([0.0, 1.0], [n_groups, n_blocks]))
     inverse = np.linalg.inv(system) * scale
@@ -171,7 +183,7 @@ def _at(data: PromptMeans, variances: Floats) -> _Point:
     """Return minus the restricted log-likelihood at the variances, its gradient and the group means."""
     at, sample = _solve(data, variances), float(variances[0])
     value = np.linalg.slogdet(at.system)[1] - np.log(at.weight).sum() - np.log(at.shrink).sum()
-    value += data.mean @ at.py
+    value += (data.mean * at.py).sum()
     contrasts = 0.0
     if data.within_df and sample:
         value += data.within_df * np.log(sample) + data.within / sample
@@ -184,7 +196,7 @@ def _at(data: PromptMeans, variances: Floats) -> _Point:
 def _squares(data: PromptMeans, py: Floats) -> Floats:
     """Return y' P V P y for the matrix V of each component, (4,)."""
     terms, templates = (np.bincount(index, weights=py) for index in (data.unit, data.block))
-    return np.array([(py**2 / data.n_samples).sum(), py @ py, terms @ terms, templates @ templates])
+    return np.array([(py**2 / data.n_samples).sum(), *((one**2).sum() for one in (py, terms, templates))])
 
 
 def _traces(data: PromptMeans, at: _Solved) -> Floats:
