@@ -19,12 +19,15 @@ from specgap.stats.layout import Floats, Ints, sums_by
 
 #: Order of the variances everywhere in this module.
 RANDOM = ("sample", "prompt", "term", "template")
-#: The least noise, as a share of the spread: data without any would have an infinite likelihood.
-_FLOOR = 1e-10
+#: The least noise, as a share of the spread: without any the likelihood is infinite, and with less the equations
+#: are singular but for rounding.
+_FLOOR = 1e-8
 #: A variance of rates that is rounding alone.
 _NOTHING = 1e-24
 #: How far, in the logarithm of a variance, the last digits may lie from the optimiser's.
 _NEAR = 1e-3
+#: More than any variance is, in units of the spread.
+_MOST = 1e6
 #: Minus a log-likelihood that no data have.
 _WORST = 1e300
 
@@ -87,7 +90,7 @@ def _most_likely(data: PromptMeans, free: NDArray[np.bool_]) -> Floats:
     # Two starts, since which variances are 0 may depend on where one comes from.
     starts = np.full(4, 1.0 / free.sum()), np.array([0.9, 0.9, 0.05, 0.05])
     options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500}
-    bounds = [(low, None) for low in lower[free]]
+    bounds = [(low, _MOST) for low in lower[free]]
     found = [
         minimize(objective, start[free], jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         for start in starts
