@@ -23,7 +23,7 @@ SIMULATIONS := $(wildcard tests/statistics/test_*_worlds.py)
 APART := conda or faults or cluster
 
 .PHONY: figures bundle demonstration test test-conda test-faults test-statistics test-cluster reliability soak fuzz audit quick check format \
-	schema docs bench-aggregate bench-trace bench-dag lock clean
+	schema docs bench-aggregate bench-trace bench-dag bench-inference lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html; FROM=bundle.zip: of a bundle
 ifdef FROM
@@ -107,6 +107,9 @@ bench-trace: .venv/.rust_agg ## paths, tails and replay beside assisted generati
 
 bench-dag: .venv/.rust_agg ## how long a dry run of a large study takes, and the tiny one whole; about five minutes; benchmarks/README.md
 	python -m benchmarks.dag.run
+
+bench-inference: .venv/.rust_agg ## tables of large studies, the test of all gaps beside SciPy; about five minutes; benchmarks/README.md
+	python -m benchmarks.inference.run
 
 lock: .venv/.rust_agg ## after an edit of pyproject.toml
 	$(UV) lock

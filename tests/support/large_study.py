@@ -30,9 +30,13 @@ def main() -> None:
         written = write_inference_tables(Path(folder), counts=counts, study=study, mode="sampled")
         seconds = time.perf_counter() - began
         digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
-    # In KiB, but for macOS.
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    print(json.dumps({"tables": digests, "seconds": seconds, "peak_mib": held}))
+    print(json.dumps({"tables": digests, "seconds": seconds, "peak_mib": peak_mib()}))
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process has held, in MiB."""
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 if __name__ == "__main__":

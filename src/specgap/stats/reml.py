@@ -19,8 +19,8 @@ from specgap.stats.layout import Floats, Ints, sums_by
 
 #: Order of the variances everywhere in this module.
 RANDOM = ("sample", "prompt", "term", "template")
-#: The least noise, as a share of the spread: without any the likelihood is infinite, and with less the equations
-#: are singular but for rounding.
+#: The least noise, as a share of the spread: without any the likelihood is infinite, and with less the
+#: equations are singular but for rounding.
 _FLOOR = 1e-8
 #: A variance of rates that is rounding alone.
 _NOTHING = 1e-24
