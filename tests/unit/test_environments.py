@@ -70,7 +70,7 @@ def test_every_rule_names_an_environment() -> None:
 
 
 def test_every_script_of_a_rule_has_an_environment() -> None:
-    by_hand = {"check.py", "demonstrate.py", "power.py", "unpack_bundle.py", "write_config_reference.py"}
+    by_hand = {"check.py", "demonstrate.py", "unpack_bundle.py", "write_config_reference.py"}
     everything = {file.name for file in (ROOT / "scripts").glob("*.py")}
     assert set.union(*map(scripts_of, ENVIRONMENTS)) == everything - by_hand
 

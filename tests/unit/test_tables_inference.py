@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from specgap.blocks import Statistics
+from specgap.errors import TableError
 from specgap.prompts import PromptSet
 from specgap.simulate import GROUPING, World
 from specgap.stats.power import noncentrality
@@ -183,6 +184,22 @@ def test_the_null_is_all_permuted_worlds_and_power_marks_the_study(tmp_path: Pat
     said = list(power_report(tmp_path, [3.0]))
     assert "3 groups, 8 terms, median 3 per group" in said[0]
     assert said[-1].startswith("A gap of 3 points needs ")
+
+
+def test_power_is_told_for_groups_of_unequal_sizes_and_for_the_pairs_as_they_are(tmp_path: Path) -> None:
+    shared = Compared(SMALL.prompts, STATISTICS, 1, {})
+    write_inference_tables(tmp_path, counts=cell_counts(SMALL.state(4)), study=shared, mode="sampled")
+    [found] = read_table(tmp_path / "gap_test.csv").to_dict("records")
+    pairs = read_table(tmp_path / "group_differences.csv").sort_values("detectable_pp")
+    said = " ".join(power_report(tmp_path, [], sizes=(3, 1)))
+    alone = 100 * noncentrality(3, found["df"]) * found["unit_sd_pp"] / 100 * math.sqrt(1 / 3 + 1)
+    assert f"a group of 3 and one of 1, in a study of so many terms: {alone:.1f} points" in said
+    least, most = pairs.iloc[0], pairs.iloc[-1]
+    assert f"from {least['detectable_pp']:.1f} points ({least['group_a']}, {least['group_b']})" in said
+    assert f"to {most['detectable_pp']:.1f} ({most['group_a']}, {most['group_b']})." in said
+    assert alone == pytest.approx(pairs[pairs["n_terms_b"] + pairs["n_terms_a"] == 4]["detectable_pp"].item())
+    with pytest.raises(TableError, match="--sizes 0 3: wanted two numbers of at least 1"):
+        list(power_report(tmp_path, [], sizes=(0, 3)))
 
 
 def test_the_largest_gap_is_named_though_another_one_is_more_than_chance() -> None:

@@ -135,6 +135,17 @@ def test_what_a_study_costs_is_told_before_it_runs(copy: Sandbox) -> None:
     assert not list(copy.results.glob("[pt]*s/**/*.parquet"))
 
 
+def test_what_a_study_could_have_found_is_told_of_every_cell_with_figures(copy: Sandbox) -> None:
+    run = copy.snakemake("--", "power")
+    assert run.code == 0, run.output
+    folders = [
+        str(file.parent.relative_to(copy.folder)) for file in copy.results.glob("tables/**/gap_test.csv")
+    ]
+    assert len(folders) > 1
+    for folder in folders:
+        assert f"{folder}:" in run.output
+
+
 def modified(study: Sandbox, pattern: str) -> dict[str, int]:
     return {str(file): file.stat().st_mtime_ns for file in sorted(study.results.glob(pattern))}
 

@@ -3,6 +3,7 @@
 
 localrules:
     tabulate_prompts,
+    power,
 
 
 rule tabulate_cell:
@@ -65,6 +66,26 @@ rule tabulate_prompts:
 if STUDY.collector == "counts":
 
     include: "counts.smk"
+
+
+rule power:
+    input:
+        [
+            f"<results>/tables/{cell.folder}/{table}.csv"
+            for cell in drawn_cells(STUDY)
+            if cell.setting != ALL_SETTINGS
+            for table in ("gap_test", "group_differences")
+        ],
+    log:
+        "<logs>/power.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        folders=lambda wildcards, input: list(dict.fromkeys(os.path.dirname(file) for file in input)),
+    message:
+        "What each pair, decoding and setting could have found, and how many terms a gap needs"
+    shell:
+        "specgap power.py {params.folders:q} 2> >(tee {log:q} >&2)"
 
 
 rule tables:

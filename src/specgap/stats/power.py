@@ -48,9 +48,17 @@ class Spread:
         All groups are taken to have as many. None where they leave fewer than two degrees of freedom.
         """
         freedom = self.n_groups * n_units - self.n_groups - self.n_strata + 1
+        return self.between(n_units, n_units, freedom)
+
+    def between(self, n_units: float, n_others: float, freedom: float) -> float | None:
+        """Return the same between a group of so many units and one of as many others.
+
+        `freedom` is that of the whole study's variance. None where it is below two.
+        """
         if freedom < 2:
             return None
-        return noncentrality(self.n_groups, freedom) * math.sqrt(2 * self.variance / n_units)
+        se = math.sqrt(self.variance * (1 / n_units + 1 / n_others))
+        return noncentrality(self.n_groups, freedom) * se
 
     def needed(self, gap: float, *, most: int = 100_000) -> int | None:
         """Return how many units per group find a gap with 80 % power; None for more than `most`."""
