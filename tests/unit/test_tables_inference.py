@@ -14,6 +14,7 @@ from specgap.errors import TableError
 from specgap.prompts import PromptSet
 from specgap.simulate import GROUPING, World
 from specgap.stats.power import noncentrality
+from specgap.tables.acceptance import acceptance
 from specgap.tables.counts import Counts
 from specgap.tables.csv import read_table
 from specgap.tables.differences import group_differences
@@ -139,6 +140,24 @@ def test_what_cannot_be_compared_is_said_in_every_table(
     assert made["gap_null"].empty
     assert made["power"].empty
     assert len(made["intervals"]) == 2 * len(QUANTITIES) * len(groups_in(prompts, GROUPING))
+
+
+def test_every_rate_of_acceptance_has_intervals_around_the_same_number() -> None:
+    prompts = crossed()
+    made = varied(prompts).items()
+    counts = {prompt: replace(n, cut=at % 3, discarded=at % 5) for at, (prompt, n) in enumerate(made)}
+        p: replace(n, cut=at % 3, discarded=at % 5) for at, (p, n) in enumerate(varied(prompts).items())
+    }
+    groups = groups_in(prompts, GROUPING)
+    wide = acceptance(counts, groups, mode="sampled").set_index("group")
+    table = intervals(groups, entries(groups, counts), mode="sampled")
+    pooled = table[table["weight"] == "pooled"]
+    assert {"gamma_mean", "share_cut"} < set(QUANTITIES) <= set(wide.columns)
+    for row_ in pooled.to_dict("records"):
+        assert row_["value"] == pytest.approx(wide.loc[row_["group"], row_["quantity"]], nan_ok=True)
+        if row_["quantity"] in ("acceptance_rate", "gamma_mean", "share_cut"):
+            assert row_["like_low"] < row_["value"] < row_["like_high"]
+            assert row_["these_low"] < row_["value"] < row_["these_high"]
 
 
 def test_a_group_without_any_judged_token_is_left_out_and_the_others_compared() -> None:

@@ -3,17 +3,19 @@
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from specgap.config import OVERALL
+from specgap.stats.ratio import logit_interval, ratio_of
 from specgap.tables.acceptance import Mode, acceptance
 from specgap.tables.counts import Counts, total
 from specgap.tables.differences import group_differences
 from specgap.tables.membership import PROMPTS_AS_UNITS, groups_in
 from specgap.tables.positions import acceptance_by_position
 from specgap.tables.prompts import prompts_by_group
-from tests.support.records import prompt_set, row, trace
+from tests.support.records import Trace, prompt_set, row, trace
 from tests.support.slow_counts import slow_counts, slow_positions
 
 ONE = prompt_set(row("she", "female"))
@@ -176,6 +178,23 @@ def test_conditional_acceptance_divides_by_judged_and_survival_by_rounds() -> No
     assert table["position"].tolist() == [1, 2, 3]
     assert table["conditional_acceptance"].tolist() == [2 / 2, 1 / 2, 0 / 1]
     assert table["survival"].tolist() == [2 / 3, 1 / 3, 0]
+
+
+def test_survival_has_the_interval_of_a_ratio_over_terms() -> None:
+    texts = {"a": "AAR AR -", "b": "AAA R", "c": "AR AR AAR", "d": "R"}
+    whole = sum((trace(text, prompt=term) for term, text in texts.items()), Trace())
+    prompts = prompt_set(*(row(term, "g", term=term) for term in texts))
+    counts = slow_counts(whole)
+    groups = groups_in(prompts, "category")
+    table = acceptance_by_position(slow_positions(whole), counts, groups, mode="sampled")
+        slow_positions(whole), counts, groups_in(prompts, "category"), mode="sampled"
+    )
+    rounds = np.array([counts[prompt].rounds for prompt in prompts.distinct], dtype=float)
+    # Rounds with two tokens accepted.
+    second = ratio_of(np.array([1.0, 1.0, 1.0, 0.0]), rounds)
+    found = table.set_index("position").loc[2]
+    assert (found["survival"], found["n_rounds"]) == (3 / 9, 9)
+    assert (found["survival_low"], found["survival_high"]) == pytest.approx(logit_interval(second))
 
 
 def differences(by_group: Mapping[str, str], **terms: int) -> pd.DataFrame:

@@ -21,7 +21,7 @@ COLUMNS: dict[str, frozenset[str]] = {
     for name, columns in {
         "acceptance": f"group {_COUNTS} {_RATES} {_SURER}",
         "acceptance_by_position": "group position n_judged n_accepted conditional_acceptance low high "
-        "survival n_prompts n_units note",
+        "survival survival_low survival_high n_prompts n_units note",
         "intervals": "group quantity weight value these_low these_high these_se like_low like_high like_se "
         f"design_effect n_units n_templates n_prompts n_whole {_ABOUT}",
         "group_differences": "group_a group_b acceptance_rate_a acceptance_rate_b difference difference_pp "

@@ -44,7 +44,7 @@ class Quantity:
     scale: Scale = "logit"
     #: Whether it needs the number of drafted tokens.
     drafted: bool = False
-    #: Whether it needs p and q.
+    #: Whether it needs p and q, or whatever else a server does not count.
     tokens: bool = False
 
 
@@ -54,6 +54,8 @@ QUANTITIES = {
     "draft_acceptance_rate": Quantity(lambda n: n.accepted, lambda n: n.drafted, drafted=True),
     "token_acceptance_ratio": Quantity(lambda n: n.accepted, lambda n: n.emitted),
     "block_efficiency": Quantity(lambda n: n.emitted, lambda n: n.rounds, "log"),
+    "gamma_mean": Quantity(lambda n: n.drafted, lambda n: n.rounds, "log", drafted=True),
+    "share_cut": Quantity(lambda n: n.cut, lambda n: n.rounds, tokens=True),
     "surer_rate": Quantity(lambda n: n.surer_accepted + n.surer_rejected, lambda n: n.judged, tokens=True),
     "severity": Quantity(lambda n: n.severity_sum * _FIXED, lambda n: n.judged, tokens=True),
 }

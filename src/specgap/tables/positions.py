@@ -22,6 +22,8 @@ COLUMNS = (
     "n_units",
     "n_rounds",
     "survival",
+    "survival_low",
+    "survival_high",
     "n_prompts",
     "mode",
     "pilot",
@@ -43,8 +45,9 @@ def acceptance_by_position(
 
     Positions run from 1 to the last one that the group had judged. `conditional_acceptance` is accepted at
     j / judged at j (empty where nothing was judged at j), `low` and `high` its 95 % band over units,
-    `survival` the share of all the group's rounds with at least j accepted, `n_prompts` the number of
-    prompts with a judged token at j. Judged at j also is the number of rounds that got as far as j.
+    `survival` the share of all the group's rounds with at least j accepted, with a band of its own,
+    `n_prompts` the number of prompts with a judged token at j. Judged at j also is the number of rounds that
+    got as far as j.
     """
     rows = [row for group in groups for row in _rows(group, positions, counts, mode)]
     return frame_of(rows, COLUMNS)
@@ -54,8 +57,10 @@ def _rows(
     group: Group, positions: Mapping[int, Positions], counts: Mapping[int, Counts], mode: Mode
 ) -> list[Row]:
     judged, accepted = counts_by_position(group.prompts, positions)
-    n_rounds = sum(counts[prompt].rounds for prompt in group.prompts if prompt in counts)
-    bands = position_bands(judged, accepted, np.array(group.units, dtype=np.int64))
+    rounds = np.array([counts.get(prompt, Counts()).rounds for prompt in group.prompts], dtype=np.int64)
+    n_rounds, units = int(rounds.sum()), np.array(group.units, dtype=np.int64)
+    bands = position_bands(judged, accepted, units)
+    surviving = position_bands(np.broadcast_to(rounds[:, None], accepted.shape), accepted, units)
     n_judged, n_accepted, n_prompts = judged.sum(axis=0), accepted.sum(axis=0), (judged > 0).sum(axis=0)
     return [
         {
@@ -64,10 +69,11 @@ def _rows(
             "n_judged": int(n_judged[at]),
             "n_accepted": int(n_accepted[at]),
             "conditional_acceptance": ratio(int(n_accepted[at]), int(n_judged[at])),
-            **_bounds(band),
+            **_bounds(band, "low", "high"),
             "n_units": band.n_units,
             "n_rounds": n_rounds,
             "survival": ratio(int(n_accepted[at]), n_rounds),
+            **_bounds(surviving[at], "survival_low", "survival_high"),
             "n_prompts": int(n_prompts[at]),
             "mode": mode,
             "pilot": group.pilot,
@@ -77,8 +83,8 @@ def _rows(
     ]
 
 
-def _bounds(band: Band) -> Row:
-    return {} if band.interval is None else dict(zip(("low", "high"), band.interval, strict=True))
+def _bounds(band: Band, *names: str) -> Row:
+    return {} if band.interval is None else dict(zip(names, band.interval, strict=True))
 
 
 def _gaps(n_judged: int, n_rounds: int, band: Band) -> list[str]:
