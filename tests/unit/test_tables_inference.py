@@ -146,8 +146,6 @@ def test_every_rate_of_acceptance_has_intervals_around_the_same_number() -> None
     prompts = crossed()
     made = varied(prompts).items()
     counts = {prompt: replace(n, cut=at % 3, discarded=at % 5) for at, (prompt, n) in enumerate(made)}
-        p: replace(n, cut=at % 3, discarded=at % 5) for at, (p, n) in enumerate(varied(prompts).items())
-    }
     groups = groups_in(prompts, GROUPING)
     wide = acceptance(counts, groups, mode="sampled").set_index("group")
     table = intervals(groups, entries(groups, counts), mode="sampled")

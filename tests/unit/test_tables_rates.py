@@ -187,8 +187,6 @@ def test_survival_has_the_interval_of_a_ratio_over_terms() -> None:
     counts = slow_counts(whole)
     groups = groups_in(prompts, "category")
     table = acceptance_by_position(slow_positions(whole), counts, groups, mode="sampled")
-        slow_positions(whole), counts, groups_in(prompts, "category"), mode="sampled"
-    )
     rounds = np.array([counts[prompt].rounds for prompt in prompts.distinct], dtype=float)
     # Rounds with two tokens accepted.
     second = ratio_of(np.array([1.0, 1.0, 1.0, 0.0]), rounds)
