@@ -221,7 +221,7 @@ def test_the_table_puts_the_higher_group_first_and_spells_the_support() -> None:
     assert tuple(table.columns) == COLUMNS
     [found] = table.to_dict("records")
     assert (found["group_a"], found["group_b"]) == ("m", "f")
-    assert found["difference_pp"] > 0
+    assert found["unadjusted_pp"] > 0
     assert found["adjusted_low_pp"] < found["adjusted_pp"] < found["adjusted_high_pp"]
     assert found["support"] == "length 3–9 tokens, log p −4.0…−2.0, entropy 1.0–2.1; 100 % of prompts"
     assert (found["n_units_a"], found["n_units_b"]) == (4, 4)
@@ -231,7 +231,7 @@ def test_the_table_has_words_where_nothing_was_judged_or_measured() -> None:
     groups = study()
     counts, measures = measured(groups)
     [found] = adjusted_differences(groups, entries(groups, {}), {}, mode="greedy").to_dict("records")
-    assert [found[c] for c in ("difference_pp", "adjusted_pp", "support")] == [None] * 3
+    assert [found[c] for c in ("unadjusted_pp", "adjusted_pp", "support")] == [None] * 3
     assert "nothing judged (f); nothing judged (m)" in found["note"]
     [bare] = adjusted_differences(groups, entries(groups, counts), {}, mode="greedy").to_dict("records")
     assert "length not recorded; log p not recorded" in bare["note"]

@@ -244,8 +244,12 @@ def _cell_tables(cell: CellPart, home: Path) -> Iterator[HtmlTable]:
         ("acceptance", "Acceptance by group", None),
         ("intervals", "Rates with both intervals", None),
         ("group_differences", "Differences between groups", None),
+        ("adjusted_differences", "Differences at equal length, log-probability and entropy", None),
+        ("distances", "Distances between distributions", None),
+        ("standardised_acceptance", "Rates at one mix of draft positions", None),
         ("distinctive_tokens", "Tokens that tell a group from the rest (exploratory)", _TOP_TOKENS),
         ("surer_tokens", "Tokens of which the draft is surer, most frequent first", _TOP_TOKENS),
+        ("mixed_model", "Appendix: a mixed model", None),
     ):
         if name in cell.table_names:
             path = cell.tables / f"{name}.csv"

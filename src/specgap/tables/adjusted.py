@@ -16,7 +16,7 @@ from specgap.tables.membership import Group, pair_notes, shared_notes
 COLUMNS = (
     "group_a",
     "group_b",
-    "difference_pp",
+    "unadjusted_pp",
     "adjusted_pp",
     "adjusted_low_pp",
     "adjusted_high_pp",
@@ -37,7 +37,7 @@ def adjusted_differences(
 ) -> pd.DataFrame:
     """Return a row per pair of groups, a being the one with the higher pooled rate, the greatest first.
 
-    `difference_pp` is a − b of prompt means in points, over all prompts with something judged; `adjusted_pp`
+    `unadjusted_pp` is a − b of prompt means in points, over all prompts with something judged; `adjusted_pp`
     that at equal prompt length in tokens, mean log-probability of the prompt under p, mean entropy of p at
     judged positions, and template and stratum, over the prompts that both groups reach (`support`;
     `n_units_*` are units in it). Where those are not all prompts, `note` has the plain difference over them.
@@ -58,7 +58,7 @@ def adjusted_differences(
         a, b = pair if not is_below(pooled[pair[0]], pooled[pair[1]]) else pair[::-1]
         difference = adjusted_difference(rates, covariates, found.layout, (a, b), names=_NAMES)
         rows.append(_row(groups[a], groups[b], difference, found.notes) | {"mode": mode})
-    rows.sort(key=lambda row: math.inf if row["difference_pp"] is None else -row["difference_pp"])
+    rows.sort(key=lambda row: math.inf if row["unadjusted_pp"] is None else -row["unadjusted_pp"])
     return frame_of(rows, COLUMNS)
 
 
@@ -78,7 +78,7 @@ def _row(a: Group, b: Group, found: Adjusted, said: Sequence[str]) -> Row:
     return {
         "group_a": a.name,
         "group_b": b.name,
-        "difference_pp": points(found.raw),
+        "unadjusted_pp": points(found.raw),
         "adjusted_pp": points(found.adjusted),
         "adjusted_low_pp": points(low),
         "adjusted_high_pp": points(high),

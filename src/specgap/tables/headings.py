@@ -116,6 +116,63 @@ TABLES = {
             _NOTE,
         ),
     ),
+    "adjusted_differences": Shown(
+        "Is the draft worse here, or is the text harder for anyone? Differences of prompt means, as they are "
+        "and at equal length of the prompt, log-probability under the target, target entropy, template and "
+        "stratum, over the prompts that both groups reach (support), with a 95 % interval of each pair by "
+        "itself.",
+        (
+            Column("group_a", "Higher"),
+            Column("group_b", "Lower"),
+            Column("unadjusted_pp", "Unadjusted (pp)", 2),
+            Column("adjusted_pp", "Adjusted (pp)", 2),
+            Column("adjusted_low_pp", "from", 2),
+            Column("adjusted_high_pp", "to", 2),
+            Column("support", "Support"),
+            _NOTE,
+        ),
+    ),
+    "distances": Shown(
+        "How far apart the distributions of p, q and p − q of judged tokens are, each unit weighing the "
+        "same: Wasserstein-1 in units of probability, Kolmogorov–Smirnov as the largest gap of shares, p by "
+        "permuting units. Descriptive: p is not corrected for the number of pairs.",
+        (
+            Column("group_a", "Group"),
+            Column("group_b", "Other"),
+            Column("quantity", "Quantity"),
+            Column("wasserstein", "Wasserstein-1", 4),
+            Column("p_wasserstein", "p", 4),
+            Column("ks", "Kolmogorov–Smirnov", 4),
+            Column("p_ks", "p", 4),
+            _NOTE,
+        ),
+    ),
+    "standardised_acceptance": Shown(
+        "Acceptance rates at one mix of draft positions, over those that all groups reach, with a 95 % "
+        "interval over units: what is left of a difference that comes from drafts of different length.",
+        (
+            _GROUP,
+            Column("acceptance_rate", "Acceptance rate", 4),
+            Column("standardised_rate", "At one mix", 4),
+            Column("standardised_low", "from", 4),
+            Column("standardised_high", "to", 4),
+            Column("n_positions", "Positions"),
+            _NOTE,
+        ),
+    ),
+    "mixed_model": Shown(
+        "Appendix, a cross-check: each group's mean rate in a mixed model of prompts' rates, groups and "
+        "templates fixed, terms random (statsmodels MixedLM).",
+        (
+            _GROUP,
+            Column("estimate", "Mean rate", 4),
+            Column("se", "SE", 4),
+            Column("low", "from", 4),
+            Column("high", "to", 4),
+            Column("n_units", "Units"),
+            _NOTE,
+        ),
+    ),
     "distinctive_tokens": Shown(
         "Tokens with q > p that a group has more often than the rest, by weighted log-odds with an "
         "informative Dirichlet prior (Monroe et al. 2008). Exploratory: no claim.",
