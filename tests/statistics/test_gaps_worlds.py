@@ -102,21 +102,27 @@ def largest_token_z(layout: Layout, sums: Sums) -> float:
     )
 
 
-def test_a_true_difference_is_found_where_there_are_terms_enough() -> None:
-    found_by_terms = {}
-    # The group of six terms, and one of a single term.
-    for planted in (2, 5):
-        effects = tuple(-0.4 if k == planted else 0.0 for k in range(10))
-        # −0.4 logit are 8 points at this level. Judged tokens of a prompt matter too: of 24, .87 are found.
-        world = replace(TERMS_DIFFER, term_sd=0.15, effects=effects, base=0.9, judged=40)
-        layout, found = world.layout(), []
-        for number in range(WORLDS):
-            test = study_of(layout, world.draw(layout, np.random.default_rng([7, number])), number)
-            claimed = test.p_adjusted < ALPHA
-            found.append(bool(claimed[(test.pairs == planted).any(axis=1)].any()))
-        found_by_terms[world.terms[planted]] = share(found)
-    Measured("−0.4 logit, 6 terms", "found", found_by_terms[6], 0.8, 1, WORLDS).hold()
-    Measured("−0.4 logit, 1 term", "found", found_by_terms[1], 0, 0.5, WORLDS, guard=True).hold()
+@pytest.mark.parametrize(
+    ("name", "planted", "judged", "band"),
+    [
+        ("−0.4 logit, 6 terms", 2, 40, (0.8, 1.0)),
+        # What tokens add where there are terms enough.
+        ("−0.4 logit, 6 terms, 24 tokens a prompt instead of 40", 2, 24, (0.75, 1.0)),
+        ("−0.4 logit, 1 term", 5, 40, (0.0, 0.5)),
+    ],
+)
+def test_a_true_difference_is_found_where_there_are_terms_enough(
+    name: str, planted: int, judged: int, band: tuple[float, float]
+) -> None:
+    effects = tuple(-0.4 if k == planted else 0.0 for k in range(10))
+    # −0.4 logit are 8 points at this level.
+    world = replace(TERMS_DIFFER, term_sd=0.15, effects=effects, base=0.9, judged=judged)
+    layout, found = world.layout(), []
+    for number in range(WORLDS):
+        test = study_of(layout, world.draw(layout, np.random.default_rng([7, number])), number)
+        claimed = test.p_adjusted < ALPHA
+        found.append(bool(claimed[(test.pairs == planted).any(axis=1)].any()))
+    Measured(name, "found", share(found), *band, WORLDS, guard=planted == 5).hold()
 
 
 def test_strata_that_are_ignored_make_differences_and_fitted_ones_do_not() -> None:

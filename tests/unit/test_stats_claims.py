@@ -60,16 +60,20 @@ def test_a_difference_is_named_with_its_interval_p_and_power() -> None:
 def test_a_larger_gap_that_may_be_chance_is_named_beside_the_one_that_is_more() -> None:
     said = sentence(replace(FOUND, largest=ALONE))
     assert "No: male is 6.7 points of acceptance rate above female (" in said
-    assert (
-        "of 45 gaps the largest of 3 more than chance; the largest of all, one 9.9 points above other, "
-        in said
-    )
+    assert "of 45 gaps one of 3 more than chance; the largest of all, one 9.9 points above other, " in said
     assert (
         "where one rests on one term, is not distinguishable from chance (simultaneous 95 % interval −3.1 to "
         "+22.9 points, adjusted p = 0.41); between groups"
     ) in said
     alone = sentence(replace(FOUND, largest=ALONE, n_different=1))
     assert "of 45 gaps the only one more than chance; the largest of all, one 9.9" in alone
+
+
+def test_a_larger_gap_that_is_more_than_chance_too_is_called_so() -> None:
+    held = sentence(replace(FOUND, largest=replace(ALONE, p_adjusted=0.03)))
+    assert "on one term, is another, though its interval holds 0 (simultaneous" in held
+    apart = sentence(replace(FOUND, largest=replace(ALONE, p_adjusted=0.03, low=0.2)))
+    assert "on one term, is another (simultaneous" in apart
 
 
 def test_a_gap_of_chance_is_called_so_and_what_could_have_been_found_is_said() -> None:

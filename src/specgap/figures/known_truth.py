@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -30,11 +31,12 @@ def draw_known_truth(studies: Sequence[Study], png: Path, pdf: Path) -> None:
     with paper_style():
         figure = Figure(figsize=(WIDE, _ROW * len(studies) + 0.3))
         figure.set_layout_engine("constrained")
+        limits = _limits(studies)
         parts = figure.subfigures(len(studies), 1, squeeze=False)
         for part, study in zip(parts.ravel(), studies, strict=True):
             rows = part.subplots(2, 2, width_ratios=[1.35, 1], height_ratios=[1, 0.5])
             part.suptitle(f"True: {study.title.lower()}", x=0.01, ha="left", fontsize=8.5, color=INK)
-            _draw_rates(rows[0, 0], study)
+            _draw_rates(rows[0, 0], study, limits)
             _draw_null(rows[0, 1], study)
             for axes in rows[1]:
                 axes.set_axis_off()
@@ -43,16 +45,29 @@ def draw_known_truth(studies: Sequence[Study], png: Path, pdf: Path) -> None:
     save(figure, png, pdf, title=TITLE, alt=ALT)
 
 
-def _draw_rates(axes: Axes, study: Study) -> None:
+def _rates(study: Study) -> pd.DataFrame:
     rows = study.intervals
-    rows = rows[(rows["quantity"] == "acceptance_rate") & (rows["weight"] == "pooled")]
+    return rows[(rows["quantity"] == "acceptance_rate") & (rows["weight"] == "pooled")]
+
+
+def _limits(studies: Sequence[Study]) -> tuple[float, float]:
+    """Return twentieths of the rate that hold every interval of every study."""
+    ends = pd.concat(
+        [_rates(study)[["these_low", "these_high", "like_low", "like_high"]] for study in studies]
+    )
+    values = ends.to_numpy(dtype=np.float64)
+    return float(np.floor(20 * np.nanmin(values)) / 20), float(np.ceil(20 * np.nanmax(values)) / 20)
+
+
+def _draw_rates(axes: Axes, study: Study, limits: tuple[float, float]) -> None:
+    rows = _rates(study)
     for place, row in enumerate(rows.to_dict("records")[::-1]):
         axes.hlines(place, row["like_low"], row["like_high"], color=COLOURS[0], linewidth=0.9)
         axes.hlines(place, row["these_low"], row["these_high"], color=COLOURS[0], linewidth=3)
         axes.plot(row["value"], place, "o", color=INK, markersize=3)
         axes.plot(study.true_rates[row["group"]], place, "|", color=_TRUE, markersize=8, markeredgewidth=1.8)
     axes.set_yticks(range(len(rows)), [shown(f"{g}") for g in rows["group"][::-1]], fontsize=6)
-    axes.set(xlabel="acceptance rate", xlim=(0.6, 0.92), ylim=(-0.7, len(rows) - 0.3))
+    axes.set(xlabel="acceptance rate", xlim=limits, ylim=(-0.7, len(rows) - 0.3))
 
 
 def _draw_null(axes: Axes, study: Study) -> None:

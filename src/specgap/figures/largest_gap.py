@@ -55,8 +55,8 @@ def _sentence(row: pd.Series, names: Mapping[str, str]) -> str:
     if pd.isna(row["different_pp"]) or pair == (row["group_a"], row["group_b"]):
         return said
     return (
-        f"{said} {_pair(*pair, names)}, {row['different_pp']:.1f} points, is the largest that is more than "
-        f"chance (adjusted {p_text(row['different_p_adjusted'])}): its standard error is smaller."
+        f"{said} {_pair(*pair, names)}, {row['different_pp']:.1f} points, is more than chance "
+        f"(adjusted {p_text(row['different_p_adjusted'])}): its standard error is smaller."
     )
 
 

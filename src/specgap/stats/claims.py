@@ -38,7 +38,7 @@ class Finding:
     unit: Unit
     #: Why there is no test, or "".
     reason: str = ""
-    #: The largest gap of all pairs, and the largest that is more than chance; None where there is none.
+    #: The largest gap of all pairs, and the one that is named as more than chance; None where there is none.
     largest: Gap | None = None
     different: Gap | None = None
     #: The least p that data of this layout can have.
@@ -106,20 +106,28 @@ def p_words(p: float) -> str:
 
 
 def _different(finding: Finding, different: Gap, largest: Gap) -> str:
-    """Name the largest gap that is more than chance, and the largest of all where that is another."""
-    named = f"{_gap(different, finding)} ({_numbers(different)}), "
-    named += "" if different.is_apart else "though its interval holds 0, "
+    """Name a gap that is more than chance, and the largest of all where that is another."""
+    named = f"{_gap(different, finding)} ({_numbers(different)}), {_but(different)}"
     if finding.n_pairs == 1:
         return f"{named}more than chance"
-    alone = finding.n_different == 1
+    rank = "the only one" if finding.n_different == 1 else f"one of {finding.n_different}"
     if different == largest:
-        one = "the only one" if alone else f"one of {finding.n_different}"
-        return f"{named}the largest of {finding.n_pairs} gaps and {one} more than chance"
-    one = "the only one" if alone else f"the largest of {finding.n_different}"
+        return f"{named}the largest of {finding.n_pairs} gaps and {rank} more than chance"
     return (
-        f"{named}of {finding.n_pairs} gaps {one} more than chance; the largest of all, {_short(largest)}"
-        f"{_rests(largest, finding)}, is not distinguishable from chance ({_numbers(largest)})"
+        f"{named}of {finding.n_pairs} gaps {rank} more than chance; the largest of all, {_short(largest)}"
+        f"{_rests(largest, finding)}, {_too(largest)} ({_numbers(largest)})"
     )
+
+
+def _but(gap: Gap) -> str:
+    """Say that the interval of a gap which is more than chance does not show it."""
+    return "" if gap.is_apart else "though its interval holds 0, "
+
+
+def _too(gap: Gap) -> str:
+    if gap.p_adjusted >= ALPHA:
+        return "is not distinguishable from chance"
+    return "is another" if gap.is_apart else "is another, though its interval holds 0"
 
 
 def _chance(finding: Finding, largest: Gap) -> str:

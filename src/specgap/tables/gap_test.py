@@ -128,7 +128,7 @@ class Comparison:
         return replace(
             about,
             largest=self._gap(int(found.size.argmax())),
-            different=self._gap(_most_different(found, different)) if different.any() else None,
+            different=self._gap(self._most_different(found, different)) if different.any() else None,
             least_p=found.least_p,
             within_strata=len(found.variances) > 1,
             not_compared=self.not_compared,
@@ -158,24 +158,25 @@ class Comparison:
             one_unit=tuple(found.groups[k] for k in (a, b) if found.n_rows[k] == 1),
         )
 
+    def _most_different(self, found: Gaps, different: NDArray[np.bool_]) -> int:
+        """Return the pair that is named as more than chance: the largest gap of the surest kind there is.
+
+        Surest is one whose simultaneous interval leaves 0 out, since an adjusted p is below `ALPHA` for some
+        others too, as it steps down; and one between groups of enough units for a headline.
+        """
+        by_name = {group.name: group.headline for group in self.groups}
+        broad = np.array([all(by_name[found.groups[k]] for k in pair) for pair in found.pairs])
+        apart = different & ((found.low > 0) | (found.high < 0))
+        kinds = (apart & broad, apart, different & broad, different)
+        chosen = next(kind for kind in kinds if kind.any())
+        return int(np.where(chosen, found.size, -1.0).argmax())
+
 
 def oriented(found: Gaps, at: int) -> tuple[tuple[int, int], tuple[float, float]]:
     """Return the two groups of a pair, the one above first, and the ends of that difference's interval."""
     a, b = map(int, found.pairs[at])
     low, high = float(found.low[at]), float(found.high[at])
     return ((b, a), (-high, -low)) if found.contrast[at] < 0 else ((a, b), (low, high))
-
-
-def _most_different(found: Gaps, different: NDArray[np.bool_]) -> int:
-    """Return the pair that is named as more than chance: the largest gap if it is, else the largest that is.
-
-    An adjusted p is below `ALPHA` for some pairs whose simultaneous interval holds 0, since it steps down:
-    they are named where there is no other.
-    """
-    if different[found.size.argmax()]:
-        return int(found.size.argmax())
-    apart = different & ((found.low > 0) | (found.high < 0))
-    return int(np.where(apart if apart.any() else different, found.size, -1.0).argmax())
 
 
 def compare(
@@ -201,7 +202,7 @@ def gap_test(test: Comparison) -> pd.DataFrame:
     """Return the table, of one row: the test, the largest gap, what could be found, the claim.
 
     `group_a`, `group_b` and the columns behind them are of the largest gap of all pairs; `different_…` of the
-    largest that is more than chance, empty where none is.
+    one that is named as more than chance, empty where none is.
     """
     finding = test.finding
     row: Row = {

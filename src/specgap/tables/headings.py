@@ -96,8 +96,8 @@ TABLES = {
     ),
     "gap_test": Shown(
         "The test of all pairs of groups: the largest gap in acceptance rate with its simultaneous 95 % "
-        "interval, the largest that is more than chance, what the largest gap is where no two groups differ, "
-        "and the smallest gap found with 80 % power.",
+        "interval, the one that is named as more than chance, what the largest gap is where no two groups "
+        "differ, and the smallest gap found with 80 % power.",
         (
             Column("n_groups", "Groups"),
             Column("n_units", "Units"),
