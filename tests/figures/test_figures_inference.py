@@ -143,15 +143,15 @@ def test_the_triangle_is_the_contrast_of_row_minus_column(tables):
     assert limits[0] == -limits[1]
 
 
-@pytest.mark.parametrize(("p", "weight"), [(0.049, "bold"), (0.05, "normal")])
-def test_a_difference_is_bold_and_framed_where_its_adjusted_p_is_below_a_twentieth(tmp_path, p, weight):
-    tables = rewritten(cell(tmp_path, TWO), "group_differences", p_adjusted=p)
+@pytest.mark.parametrize(("claim", "weight"), [("different", "bold"), ("not distinguishable", "normal")])
+def test_a_difference_is_bold_and_framed_where_it_is_more_than_chance(tmp_path, claim, weight):
+    tables = rewritten(cell(tmp_path, TWO), "group_differences", claim=claim)
     drawn = figure("group_differences", tables)
     [number] = panels(drawn)[0].texts
     assert number.get_fontweight() == weight
     assert bool([one for one in panels(drawn)[0].patches if isinstance(one, Rectangle)]) == (weight == "bold")
     [test] = table(tables, "gap_test").to_dict("records")
-    assert "Bold, framed: p < 0.05 after adjusting for all 1 pairs" in said_by(drawn)
+    assert "Bold, framed: more than chance after adjusting for all 1 pairs (p < 0.05, and" in said_by(drawn)
     assert f"All groups at once: p = {test['p_omnibus']:.2f}" in said_by(drawn)
 
 

@@ -70,10 +70,10 @@ def test_a_larger_gap_that_may_be_chance_is_named_beside_the_one_that_is_more() 
 
 
 def test_a_larger_gap_that_is_more_than_chance_too_is_called_so() -> None:
-    held = sentence(replace(FOUND, largest=replace(ALONE, p_adjusted=0.03)))
-    assert "on one term, is another, though its interval holds 0 (simultaneous" in held
     apart = sentence(replace(FOUND, largest=replace(ALONE, p_adjusted=0.03, low=0.2)))
     assert "on one term, is another (simultaneous" in apart
+    held = sentence(replace(FOUND, largest=replace(ALONE, p_adjusted=0.03)))
+    assert "is not distinguishable from chance by its interval, though its p is below 0.05 (simult" in held
 
 
 def test_a_gap_of_chance_is_called_so_and_what_could_have_been_found_is_said() -> None:
@@ -101,6 +101,24 @@ def test_too_little_power_is_no_finding_of_equality() -> None:
     assert "no smaller one, so more terms are needed" in said
 
 
+def test_pairs_that_could_not_have_shown_a_gap_are_counted() -> None:
+    said = sentence(replace(CHANCE, n_blind=9))
+    assert "with 80 % power, but in 9 of the 45 gaps none of up to 5." in said
+    assert "but in" not in sentence(CHANCE)
+    assert "but in" not in sentence(replace(FOUND, n_blind=9))
+
+
+def test_numbers_are_rounded_to_their_own_side_of_what_the_words_go_by() -> None:
+    assert "interval +0.03 to +11.3" in sentence(replace(FOUND, largest=replace(GAP, low=0.03)))
+    assert "interval −0.04 to +11.3" in sentence(chance(low=-0.04))
+    assert "a gap of 5.04 points" in sentence(replace(CHANCE, detectable=5.04))
+    assert "adjusted p = 0.00002" in sentence(replace(FOUND, different=replace(GAP, p_adjusted=0.00002)))
+
+
+def test_one_group_is_in_the_singular() -> None:
+    assert "the 1 group of category" in sentence(Finding("category", 1, "term", reason="one"))
+
+
 def test_what_cannot_be_told_gives_its_reason_and_no_number() -> None:
     said = sentence(Finding("category", 1, "term", reason="fewer than two groups with judged tokens"))
     assert said.endswith("It cannot be told: fewer than two groups with judged tokens.")
@@ -122,9 +140,8 @@ def test_where_no_p_can_be_small_nothing_is_called_equal() -> None:
 
 
 def test_an_interval_that_holds_0_beside_a_small_p_is_said() -> None:
-    holds = replace(GAP, low=-0.4)
-    said = sentence(replace(FOUND, largest=holds, different=holds))
-    assert "though its interval holds 0, the largest of 45 gaps and one of 3" in said
+    said = sentence(chance(low=-0.4, p_adjusted=0.03))
+    assert "not distinguishable from chance by its interval, though its p is below 0.05 (" in said
 
 
 def test_groups_that_were_not_compared_are_no_part_of_the_answer() -> None:

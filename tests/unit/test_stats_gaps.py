@@ -197,7 +197,10 @@ def test_p_is_never_zero() -> None:
     [
         (World(terms=(3,), plurals=(0,), effects=(0.0,)), "fewer than two groups"),
         (World(terms=(1, 1), plurals=(0, 0), effects=(0.0, 0.0)), "one unit per group"),
-        (World(terms=(3, 0), plurals=(0, 3), effects=(0.0, 0.0)), "no two groups share a stratum"),
+        (
+            World(terms=(3, 0), plurals=(0, 3), effects=(0.0, 0.0)),
+            "no two groups have units with prompts in",
+        ),
     ],
 )
 def test_what_cannot_be_tested_is_said(of: World, reason: str) -> None:

@@ -26,9 +26,10 @@ def draw_group_differences(tables: Tables, request: Request) -> Figure:
     """Draw row minus column in points, lower triangle, groups in the order of the prompts."""
     acceptance, differences = tables["acceptance"], tables["group_differences"]
     groups = groups_of(acceptance)
-    points, p = (
+    differences = differences.assign(different=(differences["claim"] == "different").astype(float))
+    points, different = (
         _matrix(differences, groups, "contrast_pp", sign=True),
-        _matrix(differences, groups, "p_adjusted"),
+        _matrix(differences, groups, "different"),
     )
     is_empty = bool(np.isnan(points).all())
     height = 0.6 if is_empty else max(1.6, 0.9 + 0.235 * min(len(groups), 18))
@@ -45,7 +46,7 @@ def draw_group_differences(tables: Tables, request: Request) -> Figure:
         axes.set_axis_off()
         nothing(axes, f"no difference can be estimated: {why_not(tables['gap_test'])}")
         return drawn
-    image = _draw_cells(axes, points, p < ALPHA)
+    image = _draw_cells(axes, points, different == 1)
     names = marked_names(acceptance)
     angle = 35 if len(groups) <= _MOST_WITH_NUMBERS else 60
     axes.set_yticks(range(1, len(groups)), names[1:])
@@ -76,7 +77,8 @@ def _claim(gap_test: pd.DataFrame, *, numbers: bool) -> str:
         return ""
     marked = "Bold, framed" if numbers else "Framed"
     return (
-        f"{marked}: p < {ALPHA:g} after adjusting for all {row['n_pairs']:.0f} pairs. "
+        f"{marked}: more than chance after adjusting for all {row['n_pairs']:.0f} pairs "
+        f"(p < {ALPHA:g}, and the simultaneous interval leaves 0 out). "
         f"All groups at once: {p_text(row['p_omnibus'])}."
     )
 

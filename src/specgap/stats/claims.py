@@ -5,6 +5,7 @@ from typing import Literal
 
 Verdict = Literal["significant", "not significant", "underpowered", "not estimable"]
 Unit = Literal["term", "prompt"]
+#: From which on an adjusted p claims nothing.
 ALPHA = 0.05
 
 
@@ -44,8 +45,10 @@ class Finding:
     #: The least p that data of this layout can have.
     least_p: float = 0.0
     n_pairs: int = 0
-    #: Pairs with an adjusted p below `ALPHA`.
+    #: Pairs that are more than chance (`Gaps.different`).
     n_different: int = 0
+    #: Pairs of which even a gap above `small_gap` would not have been found with 80 % power.
+    n_blind: int = 0
     #: Whether groups are compared within strata.
     within_strata: bool = False
     #: Groups that were compared with none.
@@ -60,6 +63,10 @@ class Finding:
     def too_few(self) -> bool:
         """Whether no data of this layout could have been significant."""
         return self.least_p >= ALPHA
+
+
+#: Of a number of points in a sentence.
+_MOST_DIGITS = 6
 
 
 def verdict(finding: Finding) -> Verdict:
@@ -81,7 +88,8 @@ def sentence(finding: Finding) -> str:
     """Return the question, the answer and the numbers that it follows from."""
     n_compared = finding.n_groups - len(finding.not_compared)
     which = f"{n_compared} of the {finding.n_groups}" if finding.not_compared else f"the {finding.n_groups}"
-    asked = f"Does the draft serve {which} groups of {finding.grouping} equally?"
+    noun = "group" if which == "the 1" else "groups"
+    asked = f"Does the draft serve {which} {noun} of {finding.grouping} equally?"
     said = verdict(finding)
     if finding.largest is None:
         return f"{asked} It cannot be told: {finding.reason}."
@@ -96,46 +104,41 @@ def sentence(finding: Finding) -> str:
 def p_words(p: float) -> str:
     """Return a p-value with as many digits as it needs, on the side of `ALPHA` that it is on.
 
-    >>> p_words(0.0001), p_words(0.0312), p_words(0.0496), p_words(0.5)
-    ('0.0001', '0.031', '0.0496', '0.50')
+    >>> p_words(0.00001), p_words(0.0001), p_words(0.0312), p_words(0.0496), p_words(0.5)
+    ('0.00001', '0.0001', '0.031', '0.0496', '0.50')
     """
     digits = 2 if p >= 0.1 else 3 if p >= 0.01 else 4
-    while (float(f"{p:.{digits}f}") < ALPHA) != (p < ALPHA):
+    while (float(f"{p:.{digits}f}") < ALPHA) != (p < ALPHA) or not float(f"{p:.{digits}f}"):
         digits += 1
     return f"{p:.{digits}f}"
 
 
 def _different(finding: Finding, different: Gap, largest: Gap) -> str:
     """Name a gap that is more than chance, and the largest of all where that is another."""
-    named = f"{_gap(different, finding)} ({_numbers(different)}), {_but(different)}"
+    named = f"{_gap(different, finding)} ({_numbers(different)}), "
     if finding.n_pairs == 1:
         return f"{named}more than chance"
     rank = "the only one" if finding.n_different == 1 else f"one of {finding.n_different}"
     if different == largest:
         return f"{named}the largest of {finding.n_pairs} gaps and {rank} more than chance"
+    is_too = "another" if largest.is_apart and largest.p_adjusted < ALPHA else _doubt(largest)
     return (
         f"{named}of {finding.n_pairs} gaps {rank} more than chance; the largest of all, {_short(largest)}"
-        f"{_rests(largest, finding)}, {_too(largest)} ({_numbers(largest)})"
+        f"{_rests(largest, finding)}, is {is_too} ({_numbers(largest)})"
     )
 
 
-def _but(gap: Gap) -> str:
-    """Say that the interval of a gap which is more than chance does not show it."""
-    return "" if gap.is_apart else "though its interval holds 0, "
-
-
-def _too(gap: Gap) -> str:
-    if gap.p_adjusted >= ALPHA:
-        return "is not distinguishable from chance"
-    return "is another" if gap.is_apart else "is another, though its interval holds 0"
-
-
 def _chance(finding: Finding, largest: Gap) -> str:
-    """Say that the largest gap may be chance; its interval and its adjusted p need not agree."""
     which = "in the only gap" if finding.n_pairs == 1 else f"in the largest of {finding.n_pairs} gaps"
-    said = f"{which} {_gap(largest, finding)}, not distinguishable from chance"
-    said += " by the test, though its interval leaves 0 out" if largest.is_apart else ""
-    return f"{said} ({_numbers(largest)})"
+    return f"{which} {_gap(largest, finding)}, {_doubt(largest)} ({_numbers(largest)})"
+
+
+def _doubt(gap: Gap) -> str:
+    """Say that a gap may be chance; its interval and its adjusted p need not agree."""
+    said = "not distinguishable from chance"
+    if gap.is_apart:
+        return f"{said} by the test, though its interval leaves 0 out"
+    return f"{said} by its interval, though its p is below {ALPHA:g}" if gap.p_adjusted < ALPHA else said
 
 
 def _numbers(gap: Gap) -> str:
@@ -161,7 +164,19 @@ def _rests(gap: Gap, finding: Finding) -> str:
 
 
 def _signed(points: float) -> str:
-    return f"{points:+.1f}".replace("-", "−")
+    """Return points with their sign, and with as many digits as put them on their side of 0."""
+    digits = 1
+    while points and digits < _MOST_DIGITS and not float(f"{points:.{digits}f}"):
+        digits += 1
+    return f"{points:+.{digits}f}".replace("-", "−")
+
+
+def _points(points: float, limit: float) -> str:
+    """Return points with as many digits as put them on their side of a limit."""
+    digits = 1
+    while digits < _MOST_DIGITS and (float(f"{points:.{digits}f}") > limit) != (points > limit):
+        digits += 1
+    return f"{points:.{digits}f}"
 
 
 def _power(finding: Finding, said: Verdict) -> str:
@@ -172,13 +187,17 @@ def _power(finding: Finding, said: Verdict) -> str:
     size = f"groups of {finding.median_units:g} {units if finding.median_units != 1 else finding.unit}"
     if finding.detectable is None:
         return f"; what could have been found between {size}, the median, cannot be told"
-    found = f"between {size}, the median, a gap of {finding.detectable:.1f} points"
+    least = _points(finding.detectable, finding.small_gap)
+    found = f"between {size}, the median, a gap of {least} points"
     pair = None if finding.largest is None or finding.different is not None else finding.largest.detectable
-    if pair is not None and f"{pair:.1f}" != f"{finding.detectable:.1f}":
-        found += f", and between these two one of {pair:.1f},"
+    if pair is not None and _points(pair, finding.small_gap) != least:
+        found += f", and between these two one of {_points(pair, finding.small_gap)},"
     found += " would have been found with 80 % power"
     if said == "underpowered":
         return f"; {found}, no smaller one, so more {units} are needed"
+    if said == "not significant" and finding.n_blind:
+        of = f"{finding.n_blind} of the {finding.n_pairs} gaps"
+        found += f", but in {of} none of up to {finding.small_gap:g}"
     return f"; {found}"
 
 

@@ -6,7 +6,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from specgap.stats.claims import ALPHA
 from specgap.stats.gaps import Gaps
 from specgap.stats.power import detectable
 from specgap.tables.acceptance import Mode
@@ -39,6 +38,8 @@ COLUMNS = (
     "pilot",
     "note",
 )
+#: Where no template is in both groups.
+APART = "no template in common: theirs count as drawn at random"
 #: What changes its sign with the order of two groups.
 _ORIENTED = ("contrast_pp", "simultaneous_low_pp", "simultaneous_high_pp")
 
@@ -57,7 +58,7 @@ def group_differences(
     What `test` says of a pair stands beside it: `contrast_pp` is a − b among units within strata, which
     differs from `difference_pp` where groups differ in their strata or in the weight of their units, then
     its standard error, its simultaneous interval, its adjusted p, and the smallest gap between these two that
-    is found with 80 % power. `claim` is `different` below `ALPHA`.
+    is found with 80 % power. `claim` is `different` where `Gaps.different` says so.
     """
     ranked = list(zip(groups, counts, strict=True))
     tests = {} if test is None else _tests(test)
@@ -80,7 +81,7 @@ _Tests = dict[tuple[str, str], Row]
 def _tests(test: Gaps) -> _Tests:
     """Return the columns of each ordered pair of groups that the test can compare."""
     found: _Tests = {}
-    least = detectable(test)
+    least, different = detectable(test), test.different
     for at in test.comparable.nonzero()[0].tolist():
         a, b = (test.groups[k] for k in test.pairs[at])
         contrast, low, high = (100 * float(of[at]) for of in (test.contrast, test.low, test.high))
@@ -89,7 +90,8 @@ def _tests(test: Gaps) -> _Tests:
             "contrast_se_pp": 100 * float(test.se[at]),
             "p_adjusted": p,
             "detectable_pp": None if np.isnan(least[at]) else 100 * float(least[at]),
-            "claim": "different" if p < ALPHA else "not distinguishable",
+            "claim": "different" if different[at] else "not distinguishable",
+            "note": "" if test.joined[at] else APART,
         }
         for pair, ends in (((a, b), (contrast, low, high)), ((b, a), (-contrast, -high, -low))):
             found[pair] = dict(zip(_ORIENTED, ends, strict=True)) | either
@@ -99,7 +101,7 @@ def _tests(test: Gaps) -> _Tests:
 def _row(a: _Ranked, b: _Ranked, tests: _Tests, *, mode: Mode) -> Row:
     (group_a, n_a), (group_b, n_b) = a, b
     effect = _effect(n_a, n_b)
-    claim = tests.get((group_a.name, group_b.name), {"claim": "not estimable"})
+    claim = tests.get((group_a.name, group_b.name), {"claim": "not estimable", "note": ""})
     return {
         "group_a": group_a.name,
         "group_b": group_b.name,
@@ -119,6 +121,7 @@ def _row(a: _Ranked, b: _Ranked, tests: _Tests, *, mode: Mode) -> Row:
                 *_gaps(a, b),
                 *shared_notes(group_a, group_b),
                 *_sign_note(effect, claim),
+                *filter(None, [claim["note"]]),
             ]
         ),
     }

@@ -60,6 +60,8 @@ COLUMNS = (
 )
 NULL_COLUMNS = ("scale", "low", "high", "count", "observed", "group_a", "group_b", "note")
 POWER_COLUMNS = ("n_terms", "power_80_pp", "now", "mode", "pilot", "note")
+#: What is said where some groups have none of their templates in common.
+APART = "groups without a template in common: theirs count as drawn at random"
 #: Bins of the permuted maxima.
 _BINS = 40
 
@@ -94,6 +96,7 @@ class Comparison:
         said = [PROMPTS_AS_UNITS] if self.unit == "prompt" else []
         said += [f"pilot of {self.pilot} prompts per group"] if self.pilot is not None else []
         said += [f"compared with none: {', '.join(self.not_compared)}"] if self.not_compared else []
+        said += [APART] if self.gaps is not None and not self.gaps.joined[self.gaps.comparable].all() else []
         return [*said, *self.entries.notes, *([self.reason] if self.reason else [])]
 
     @cached_property
@@ -124,7 +127,7 @@ class Comparison:
         if self.gaps is None or self.spread is None:
             return about
         found = self.gaps
-        different = found.comparable & (found.p_adjusted < ALPHA)
+        different = found.different
         return replace(
             about,
             largest=self._gap(int(found.size.argmax())),
@@ -134,6 +137,7 @@ class Comparison:
             not_compared=self.not_compared,
             n_pairs=int(found.comparable.sum()),
             n_different=int(different.sum()),
+            n_blind=int((100 * self.detectable[found.comparable] > self.small_gap).sum()),
             detectable=points(self.spread.detectable(self.median_units)),
             median_units=self.median_units,
         )
@@ -159,17 +163,10 @@ class Comparison:
         )
 
     def _most_different(self, found: Gaps, different: NDArray[np.bool_]) -> int:
-        """Return the pair that is named as more than chance: the largest gap of the surest kind there is.
-
-        Surest is one whose simultaneous interval leaves 0 out, since an adjusted p is below `ALPHA` for some
-        others too, as it steps down; and one between groups of enough units for a headline.
-        """
+        """Return the pair that is named as more than chance: the largest gap, of broad groups if any is."""
         by_name = {group.name: group.headline for group in self.groups}
-        broad = np.array([all(by_name[found.groups[k]] for k in pair) for pair in found.pairs])
-        apart = different & ((found.low > 0) | (found.high < 0))
-        kinds = (apart & broad, apart, different & broad, different)
-        chosen = next(kind for kind in kinds if kind.any())
-        return int(np.where(chosen, found.size, -1.0).argmax())
+        broad = different & np.array([all(by_name[found.groups[k]] for k in pair) for pair in found.pairs])
+        return int(np.where(broad if broad.any() else different, found.size, -1.0).argmax())
 
 
 def oriented(found: Gaps, at: int) -> tuple[tuple[int, int], tuple[float, float]]:
