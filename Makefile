@@ -108,7 +108,7 @@ bench-trace: .venv/.rust_agg ## paths, tails and replay beside assisted generati
 bench-dag: .venv/.rust_agg ## how long a dry run of a large study takes, and the tiny one whole; about five minutes; benchmarks/README.md
 	python -m benchmarks.dag.run
 
-bench-inference: .venv/.rust_agg ## tables of large studies, the test of all gaps beside SciPy; about five minutes; benchmarks/README.md
+bench-inference: .venv/.rust_agg ## tables of large studies, the test of all gaps beside SciPy; about three minutes; benchmarks/README.md
 	python -m benchmarks.inference.run
 
 lock: .venv/.rust_agg ## after an edit of pyproject.toml

@@ -186,7 +186,7 @@ def test_the_largest_gap_is_a_line_among_all_permuted_ones(tables):
         np.testing.assert_array_equal(
             beyond.get_data().values, rows.loc[rows["high"] > observed, "count"].to_numpy()
         )
-        names = "\N{MINUS SIGN}".join(f" {rows[f'group_{side}'].iloc[0]} " for side in "ab").strip()
+        names = "\n− ".join(rows[f"group_{side}"].iloc[0] for side in "ab")
         assert names in axes.texts[0].get_text().replace("*", "")
     share = f"{100 * test['share_as_large']:.0f} %"
     assert f"a largest gap as large or larger in {share} of worlds without any difference" in said_by(drawn)
@@ -337,6 +337,15 @@ def test_the_largest_difference_names_the_largest_gap_of_the_test_where_that_is_
     said = said_by(figure("largest_difference", changed))
     assert "Of all groups, within strata, the largest gap is" in said
     assert "+12.3 pp, adjusted p = 0.50" in said
+
+
+def test_the_largest_difference_names_the_gap_that_is_more_than_chance_where_that_is_another(tmp_path):
+    tables = cell(tmp_path)
+    shown = headline(table(tables, "group_differences")).row
+    a, b = [name for name in HONEST_LIKE if name not in (shown["group_a"], shown["group_b"])][:2]
+    different = {"different_a": a, "different_b": b, "different_pp": 3.21, "different_p_adjusted": 0.01}
+    said = said_by(figure("largest_difference", rewritten(tables, "gap_test", **different))).replace("*", "")
+    assert f"More than chance: {a} − {b} = +3.2 pp, adjusted p = 0.010." in said
 
 
 def test_next_differences_have_the_p_of_the_difference_within_strata_beside_that_difference(tables):

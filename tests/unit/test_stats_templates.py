@@ -15,7 +15,9 @@ from tests.support.group_worlds import World
 
 def study(share: float = 0.6, seed: int = 1) -> tuple[Layout, Sums]:
     """A crossed layout of three groups without some of its prompts."""
-    world = World(terms=(4, 3, 5), plurals=(0,) * 3, effects=(0.0,) * 3, templates=6, term_sd=0.3)
+    world = World(
+        terms=(4, 3, 5), plurals=(0,) * 3, effects=(0.0,) * 3, templates=6, term_sd=0.3, template_sd=1.0
+    )
     rng = np.random.default_rng(seed)
     layout = world.layout()
     sums = world.draw(layout, rng)
@@ -80,9 +82,9 @@ def test_groups_with_templates_of_their_own_are_not_joined_and_have_wider_interv
     assert shared.joined.all()
     assert apart.joined.tolist() == [False, True, False]
     # Prompts judge differently many tokens, so that level templates weigh a little otherwise.
-    np.testing.assert_allclose(apart.contrast, shared.contrast, atol=0.005)
-    assert (apart.se[[0, 2]] > 1.1 * shared.se[[0, 2]]).all()
-    assert apart.se[1] == pytest.approx(shared.se[1], rel=0.1)
+    np.testing.assert_allclose(apart.contrast, shared.contrast, atol=0.02)
+    assert (apart.se[[0, 2]] > 1.05 * shared.se[[0, 2]]).all()
+    assert apart.se[1] == pytest.approx(shared.se[1], rel=0.3)
     assert (apart.freedoms[[0, 2]] < apart.freedoms[1]).all()
 
 

@@ -188,9 +188,9 @@ def test_relabelled_groups_and_shuffled_rows_change_no_distance() -> None:
 
 
 def test_a_token_of_one_group_leads_and_a_token_of_all_does_not() -> None:
-    shared = [(g, f"{g}{t}", 7, 90, 2) for g in "ab" for t in range(2)]
+    shared = [(g, f"{g}{t}", 7, 90, 2) for g in "ab" for t in range(3)]
     frame = tokens(*shared, ("a", "a0", 8, 20, 2), ("a", "a1", 8, 30, 1), ("b", "b1", 9, 50, 2))
-    table = token_table(frame, study("a", "b"))
+    table = token_table(frame, study("a", "b", n_terms=3))
     first = table[(table["group"] == "a") & (table["verdict"] == "rejected")].iloc[0]
     assert (first["token"], first["text"], first["count"], first["n_prompts"], first["n_terms"]) == (
         8,
@@ -242,13 +242,21 @@ def test_one_token_alone_and_equal_groups_have_no_rows() -> None:
     assert distinctive_tables.NONE_ABOVE in notes(token_table(tokens(*two), study("a", "b")))[0]
 
 
+def test_a_group_of_two_units_has_no_interval_and_a_note() -> None:
+    shared = [(g, f"{g}{t}", 7, 90, 2) for g in "ab" for t in range(2)]
+    frame = tokens(*shared, ("a", "a0", 8, 20, 2), ("a", "a1", 8, 30, 1))
+    first = token_table(frame, study("a", "b")).iloc[0]
+    assert (first["token"], first["low"], first["high"]) == (8, None, None)
+    assert first["note"].endswith(distinctive_tables.FEW_UNITS)
+
+
 def test_a_rest_of_one_unit_gives_no_interval_and_a_note() -> None:
     rows = [row(f"a{at}", "a", term=f"a{at}") for at in range(3)]
     prompts = prompt_set(*rows, row("b", "b", term="b0"))
     frame = tokens(*(("a", f"a{at}", 8, 9, 1) for at in range(3)), ("b", "b0", 7, 9, 1))
     first = token_table(frame, prompts).iloc[0]
     assert (first["token"], first["low"], first["high"]) == (8, None, None)
-    assert first["note"].endswith(distinctive_tables.ONE_TERM_REST)
+    assert first["note"].endswith(distinctive_tables.FEW_UNITS)
 
 
 def test_no_more_rows_than_wanted_and_the_greatest_z_first() -> None:

@@ -34,11 +34,11 @@ def draw_largest_difference(tables: Tables, request: Request) -> Figure:
         nothing(axes, "fewer than two groups with judged tokens: nothing to compare")
         return drawn
     names = dict(zip(groups_of(acceptance), marked_names(acceptance), strict=True))
-    lines = _others(found, names)
+    lines, test = _others(found, names), the_test(tables["gap_test"])
     drawn = new_figure(
         request,
         2.9 + 0.13 * len(lines),
-        subtitle=_claim(found, names) + _largest_of_all(found, the_test(tables["gap_test"]), names),
+        subtitle="".join([_claim(found, names), *(say(found, test, names) for say in _BESIDE)]),
         notes=[SPARSE],
         acceptance=acceptance,
     )
@@ -95,6 +95,21 @@ def _largest_of_all(found: Headline, test: "pd.Series | None", names: Mapping[st
         return ""
     gap, p = signed(float(test["gap_pp"])), p_text(float(test["p_adjusted"]))
     return f" Of all groups, within strata, the largest gap is {_pair(test, names)} = {gap} pp, adjusted {p}."
+
+
+def _more_than_chance(found: Headline, test: "pd.Series | None", names: Mapping[str, str]) -> str:
+    """Name the gap that the report calls more than chance where it is not between the two that are shown."""
+    if test is None or pd.isna(test["different_pp"]):
+        return ""
+    a, b = str(test["different_a"]), str(test["different_b"])
+    if {a, b} == {found.row["group_a"], found.row["group_b"]}:
+        return ""
+    gap, p = signed(float(test["different_pp"])), p_text(float(test["different_p_adjusted"]))
+    return f" More than chance: {names[a]} − {names[b]} = {gap} pp, adjusted {p}."
+
+
+#: What is said of other pairs than the one that is shown.
+_BESIDE = (_largest_of_all, _more_than_chance)
 
 
 def _pair(row: pd.Series, names: Mapping[str, str]) -> str:

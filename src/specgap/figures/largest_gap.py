@@ -28,7 +28,7 @@ def draw_largest_gap(tables: Tables, request: Request) -> Figure:
         axes.set_axis_off()
         nothing(axes, f"no gap to test: {why_not(tables['gap_test'])}")
         return drawn
-    names = names_by_group(acceptance)
+    names = names_by_group(acceptance, longest=25)
     drawn = new_figure(
         request, 2.1, subtitle=_sentence(row, names), notes=[_worlds(row)], acceptance=acceptance
     )
@@ -81,14 +81,14 @@ def _draw_null(axes: Axes, rows: pd.DataFrame, names: Mapping[str, str], words: 
     rows = rows.sort_values("low")
     edges = np.append(rows["low"], rows["high"].iloc[-1])
     observed = float(rows["observed"].iloc[0])
-    pair = _pair(rows["group_a"].iloc[0], rows["group_b"].iloc[0], names)
+    pair = "\n− ".join(names[rows[f"group_{side}"].iloc[0]] for side in "ab")
     counts = rows["count"].to_numpy(dtype=np.float64)
     axes.stairs(counts, edges, fill=True, color=FAINT, zorder=2)
     _shade_from(axes, edges, counts, observed)
     high = max(float(edges[-1]), observed)
     low = min(float(edges[0]), observed)
     axes.set_xlim(low - 0.02 * (high - low), high + 0.04 * (high - low))
-    axes.set_ylim(0, counts.max() * 1.6)
+    axes.set_ylim(0, counts.max() * 1.75)
     axes.axvline(observed, color=_BEYOND, linewidth=1.5, zorder=4)
     is_right = observed > (low + high) / 2
     axes.annotate(

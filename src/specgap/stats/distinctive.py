@@ -21,6 +21,10 @@ DRAWS = 400
 _PURPOSE = 0xD157 + 1
 
 
+#: Units that an interval needs on either side.
+LEAST_UNITS = 3
+
+
 @dataclass(frozen=True)
 class TokenCounts:
     """How often a unit had a token: one entry per unit and token, each array int64 of shape (entries,).
@@ -74,10 +78,10 @@ def log_odds_interval(
     """Return the 95 % percentile interval of the log-odds of `tokens`, (tokens,) each, by resampling units.
 
     `inside` says which units are the group's, (n_units,). The group's units and those of all others are drawn
-    with replacement, apart, and the prior stays. None where either side has fewer than two units. Neither the
-    order of units nor names change a number.
+    with replacement, apart, and the prior stays. None where either side has fewer than `LEAST_UNITS` units:
+    resampled, two are often one twice. Neither the order of units nor names change a number.
     """
-    if min(inside.sum(), (~inside).sum()) < 2:
+    if min(inside.sum(), (~inside).sum()) < LEAST_UNITS:
         return None
     prior = _prior(counts.by_token(inside), counts.by_token(~inside), prior_total)[tokens]
     rng = np.random.Generator(np.random.Philox(key=[seed, _PURPOSE << 32]))

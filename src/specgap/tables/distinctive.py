@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from specgap.aggregate import group_key, unit_key
-from specgap.stats.distinctive import PRIOR_TOTAL, TokenCounts, log_odds, log_odds_interval
+from specgap.stats.distinctive import LEAST_UNITS, PRIOR_TOTAL, TokenCounts, log_odds, log_odds_interval
 from specgap.stats.layout import Floats, Ints
 from specgap.tables.acceptance import Mode
 from specgap.tables.counts import Row, frame_of
@@ -41,7 +41,7 @@ EXPLORATORY = "exploratory"
 ONE_GROUP = "one group: nothing to compare with"
 NO_REST = "no such token in any other group: nothing to compare with"
 ONE_TOKEN = "one token alone: no log-odds"
-ONE_TERM_REST = "no interval: all other groups together have one unit"
+FEW_UNITS = f"no interval: fewer than {LEAST_UNITS} units in the group or in all others"
 NONE_ABOVE = "no token more frequent than in the rest"
 #: Log-odds that differ from 0 by rounding alone are not above it.
 _ROUNDING = 1e-12
@@ -158,7 +158,7 @@ def _rows(counted: _Counted, group: int, choice: Choice, seed: int, n_groups: in
         "z": z[shown].tolist(),
         "low": low,
         "high": high,
-        "note": [EXPLORATORY if interval else f"{EXPLORATORY}; {ONE_TERM_REST}"] * len(shown),
+        "note": [EXPLORATORY if interval else f"{EXPLORATORY}; {FEW_UNITS}"] * len(shown),
     }
     for row in zip(*columns.values(), strict=True):
         yield dict(zip(columns, row, strict=True))

@@ -42,6 +42,8 @@ class Quantity:
     part: Callable[[Counts], float]
     whole: Callable[[Counts], float]
     scale: Scale = "logit"
+    #: Whether it is a share of tokens or rounds, so that it has a design effect.
+    counted: bool = True
     #: Whether it needs the number of drafted tokens.
     drafted: bool = False
     #: Whether it needs p and q, or whatever else a server does not count.
@@ -50,14 +52,16 @@ class Quantity:
 
 QUANTITIES = {
     "acceptance_rate": Quantity(lambda n: n.accepted, lambda n: n.judged),
-    "overlap": Quantity(lambda n: n.overlap_sum * _FIXED, lambda n: n.overlap_values, tokens=True),
+    "overlap": Quantity(
+        lambda n: n.overlap_sum * _FIXED, lambda n: n.overlap_values, counted=False, tokens=True
+    ),
     "draft_acceptance_rate": Quantity(lambda n: n.accepted, lambda n: n.drafted, drafted=True),
     "token_acceptance_ratio": Quantity(lambda n: n.accepted, lambda n: n.emitted),
     "block_efficiency": Quantity(lambda n: n.emitted, lambda n: n.rounds, "log"),
     "gamma_mean": Quantity(lambda n: n.drafted, lambda n: n.rounds, "log", drafted=True),
     "share_cut": Quantity(lambda n: n.cut, lambda n: n.rounds, tokens=True),
     "surer_rate": Quantity(lambda n: n.surer_accepted + n.surer_rejected, lambda n: n.judged, tokens=True),
-    "severity": Quantity(lambda n: n.severity_sum * _FIXED, lambda n: n.judged, tokens=True),
+    "severity": Quantity(lambda n: n.severity_sum * _FIXED, lambda n: n.judged, counted=False, tokens=True),
 }
 
 
@@ -86,8 +90,8 @@ def intervals(
                 row = {"quantity": name, "weight": weight, "mode": mode, **_about(group, rate)}
                 if not missing:
                     row |= _numbers(rate)
-                if weight == "prompt_mean":
-                    row["design_effect"] = None  # of tokens, which this mean does not count
+                if weight == "prompt_mean" or not quantity.counted:
+                    row["design_effect"] = None  # of tokens, which are not what is counted here
                 row["note"] = "; ".join([*group.notes, *found.notes, *said, *(missing or _gaps(rate))])
                 by_group[group.name].append(row)
     return frame_of([row for rows in by_group.values() for row in rows], COLUMNS)
