@@ -7,6 +7,7 @@ import pytest
 
 from specgap.simulate import GROUPING, World
 from specgap.stats.claims import ALPHA
+from specgap.stats.power import detectable
 from specgap.tables.gap_test import Comparison, compare, gap_test
 from specgap.tables.intervals import intervals
 from specgap.tables.layout import entries
@@ -82,6 +83,27 @@ def test_a_planted_gap_is_found_as_often_as_power_promised() -> None:
     Measured(name, "found by its interval", share(apart), 0.8 - off, 0.8 + off, PLANTED).hold()
     # The step-down gains a little over the interval.
     Measured(name, "found by its adjusted p", share(claimed), 0.8 - off, 0.9 + off, PLANTED).hold()
+
+
+def test_two_groups_of_unequal_size_are_found_as_often_as_their_own_number_promised() -> None:
+    """`queer` has six terms of 99, `male` 26."""
+    alike = World(term_sd=0.15)
+    pilots = [study_of(alike, 20_000 + seed).gaps for seed in range(20)]
+    promised = []
+    for pilot in pilots:
+        assert pilot is not None
+        pair = pilot.groups.index("male"), pilot.groups.index("queer")
+        at = int((pilot.pairs == pair).all(axis=1).argmax())
+        promised.append(float(detectable(pilot)[at]))
+    world = replace(alike, lower=(("queer", float(np.mean(promised))),))
+    found = []
+    for seed in range(PLANTED):
+        test = study_of(world, seed).gaps
+        assert test is not None
+        found.append(bool(test.low[at] > 0 or test.high[at] < 0))
+    name = "whole chain, the gap that 6 terms and 26 find with 80 % power"
+    off = max(0.05, slack(0.8, PLANTED))
+    Measured(name, "found by its interval", share(found), 0.8 - off, 0.8 + off, PLANTED).hold()
 
 
 def test_step_down_claims_few_pairs_that_do_not_differ_beside_one_group_that_does() -> None:

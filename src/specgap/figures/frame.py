@@ -38,11 +38,13 @@ def new_figure(
     notes: Sequence[str] = (),
     acceptance: pd.DataFrame | None = None,
     names: Sequence[str] = (),
+    marks: bool = True,
 ) -> Figure:
     """Return an empty figure, `height` inches for its panels: title and facts above, notes below.
 
     `acceptance` has the groups (`group`, `n_terms`) that the figure shows, the one group alone where it is
-    the figure of one; `names` hold whatever else of the user's it shows. Both may need a footnote.
+    the figure of one; `names` hold whatever else of the user's it shows. Both may need a footnote. `marks` is
+    False where no group is named, so that none bears a mark.
     """
     phrases = facts_lines(request.facts)
     title = fill(request.spec.title, request.facts, _group_name(request, acceptance))
@@ -51,7 +53,7 @@ def new_figure(
     lines = _wrapped(title, _TITLE, width)
     above = _joined([shown(phrase, longest=150) for phrase in phrases], width)
     above += _wrapped(subtitle, _SMALL, width) if subtitle else []
-    notes = [*notes, *footnotes(acceptance, [*names, request.group or "", *phrases])]
+    notes = [*notes, *footnotes(acceptance, [*names, request.group or "", *phrases], marks=marks)]
     below = [line for note in notes if note for line in _wrapped(note, _SMALL, width)]
     head = (len(lines) * _TITLE * 1.3 + len(above) * _SMALL * 1.35 + 7) / 72
     foot = (len(below) * _SMALL * 1.35 + (4 if below else 0)) / 72

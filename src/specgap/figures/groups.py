@@ -41,12 +41,15 @@ def names_by_group(acceptance: pd.DataFrame, *, longest: int = NAME_LENGTH) -> d
     return dict(zip(groups_of(acceptance), marked_names(acceptance, longest=longest), strict=True))
 
 
-def footnotes(acceptance: pd.DataFrame | None, names: Iterable[str]) -> list[str]:
-    """Return what must be said below a figure that shows the groups of a table, and other `names`."""
+def footnotes(acceptance: pd.DataFrame | None, names: Iterable[str], *, marks: bool = True) -> list[str]:
+    """Return what must be said below a figure that shows the groups of a table, and other `names`.
+
+    `marks` says whether it marks groups of one term, as `marked_names` does.
+    """
     shown = list(names)
     notes = []
     if acceptance is not None:
         shown += groups_of(acceptance)
-        notes += [ONE_TERM] if any(rest_on_one_term(acceptance)) else []
+        notes += [ONE_TERM] if marks and any(rest_on_one_term(acceptance)) else []
         notes += [PROMPT_UNITS] if len(acceptance) and units_of(acceptance) == "prompts" else []
     return [*notes, *([MISSING_GLYPHS] if any(map(has_missing_glyphs, shown)) else [])]

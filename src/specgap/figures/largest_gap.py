@@ -30,7 +30,12 @@ def draw_largest_gap(tables: Tables, request: Request) -> Figure:
         return drawn
     names = names_by_group(acceptance, longest=25)
     drawn = new_figure(
-        request, 2.1, subtitle=_sentence(row, names), notes=[_worlds(row)], acceptance=acceptance
+        request,
+        2.1,
+        subtitle=_sentence(row, names),
+        notes=[_worlds(row)],
+        acceptance=acceptance,
+        marks=any(names[group].endswith("*") for group in _named(row, null)),
     )
     panels = drawn.subplots(1, 2, sharey=True)
     said = (
@@ -56,8 +61,14 @@ def _sentence(row: pd.Series, names: Mapping[str, str]) -> str:
         return said
     return (
         f"{said} {_pair(*pair, names)}, {row['different_pp']:.1f} points, is more than chance "
-        f"(adjusted {p_text(row['different_p_adjusted'])}): its standard error is smaller."
+        f"(adjusted {p_text(row['different_p_adjusted'])})."
     )
+
+
+def _named(row: pd.Series, null: pd.DataFrame) -> set[str]:
+    """Return the groups that the figure names."""
+    found = {*null["group_a"], *null["group_b"], row["group_a"], row["group_b"]}
+    return found | ({row["different_a"], row["different_b"]} - {""})
 
 
 def _pair(a: str, b: str, names: Mapping[str, str]) -> str:

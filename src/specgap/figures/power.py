@@ -32,6 +32,7 @@ def draw_power(tables: Tables, request: Request) -> Figure:
         subtitle=_sentence(now, row, units),
         width=5.2,
         acceptance=acceptance,
+        marks=False,
     )
     axes = drawn.subplots()
     if table.empty:

@@ -28,7 +28,11 @@ def draw_variance(tables: Tables, request: Request) -> Figure:
     rows = tables["variance"]
     names = [_SAID.get(str(name), str(name)) for name in rows["component"]]
     drawn = new_figure(
-        request, 0.75 + 0.24 * max(len(rows), 1), notes=_notes(rows), acceptance=tables["acceptance"]
+        request,
+        0.75 + 0.24 * max(len(rows), 1),
+        notes=_notes(rows),
+        acceptance=tables["acceptance"],
+        marks=False,
     )
     axes = drawn.subplots()
     shares = 100 * rows["share"].to_numpy(dtype=np.float64)

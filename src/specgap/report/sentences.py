@@ -8,7 +8,7 @@ import pandas as pd
 
 from specgap.config import OVERALL
 from specgap.figures.visible import one_line
-from specgap.stats.claims import ALPHA, p_words
+from specgap.stats.claims import ALPHA, p_words, signed
 from specgap.tables.best import CONSTANT, left_out
 from specgap.tables.csv import read_table
 from specgap.tables.headline import HEADLINE_UNITS, headline
@@ -76,7 +76,7 @@ def _drafts(target: str, rows: pd.DataFrame) -> str:
     p, n = row["p_adjusted"], int((tested["p_adjusted"] < ALPHA).sum())
     units = "prompts" if pd.isna(row["n_terms"]) else "terms"
     return (
-        f"{said} (95 % interval for {units} like these {_signed(low)} to {_signed(high)}; adjusted p "
+        f"{said} (95 % interval for {units} like these {signed(low)} to {signed(high)}; adjusted p "
         f"{'< 0.0001' if p < 0.0001 else f'= {p_words(p)}'}), "
         f"{'more than chance' if p < ALPHA else 'not distinguishable from chance'}; "
         f"{n} of {len(tested)} differences by group are more than chance{_changes(tested)}."
@@ -138,7 +138,7 @@ def _checks(table: pd.DataFrame) -> Iterator[str]:
         elif pd.notna(everyone["z"]):
             yield (
                 f"{head} accept {everyone['replayed_value']:.3f} and {everyone['checked_value']:.3f} of "
-                f"judged tokens, {_signed(everyone['z'])} standard errors apart{_range(rows)}."
+                f"judged tokens, {signed(everyone['z'])} standard errors apart{_range(rows)}."
             )
 
 
@@ -150,7 +150,7 @@ def _equal(n_differ: float) -> str:
 
 def _range(rows: pd.DataFrame) -> str:
     z = rows.loc[rows["grouping"] != OVERALL, "z"].dropna()
-    return f" (by group {_signed(z.min())} to {_signed(z.max())})" if len(z) > 1 else ""
+    return f" (by group {signed(z.min())} to {signed(z.max())})" if len(z) > 1 else ""
 
 
 def _orders(table: pd.DataFrame) -> Iterator[str]:
@@ -165,7 +165,3 @@ def _orders(table: pd.DataFrame) -> Iterator[str]:
         f"the groups alone moves the share of drafted tokens accepted by up to {spread.max():.1f} "
         f"percentage points ({one_line(str(spread.idxmax()))})."
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")

@@ -101,6 +101,18 @@ def sentence(finding: Finding) -> str:
     return f"{asked} {answer}{_power(finding, said)}{_rest(finding)}."
 
 
+def signed(points: float) -> str:
+    """Return points with their sign, and with as many digits as put them on their side of 0.
+
+    >>> signed(-1.25), signed(0.03), signed(0.0)
+    ('−1.2', '+0.03', '+0.0')
+    """
+    digits = 1
+    while points and digits < _MOST_DIGITS and not float(f"{points:.{digits}f}"):
+        digits += 1
+    return f"{points:+.{digits}f}".replace("-", "−")
+
+
 def p_words(p: float) -> str:
     """Return a p-value with as many digits as it needs, on the side of `ALPHA` that it is on.
 
@@ -143,7 +155,7 @@ def _doubt(gap: Gap) -> str:
 
 def _numbers(gap: Gap) -> str:
     return (
-        f"simultaneous 95 % interval {_signed(gap.low)} to {_signed(gap.high)} points, "
+        f"simultaneous 95 % interval {signed(gap.low)} to {signed(gap.high)} points, "
         f"adjusted p = {p_words(gap.p_adjusted)}"
     )
 
@@ -161,14 +173,6 @@ def _short(gap: Gap) -> str:
 def _rests(gap: Gap, finding: Finding) -> str:
     verb = "rests" if len(gap.one_unit) == 1 else "rest"
     return f", where {' and '.join(gap.one_unit)} {verb} on one {finding.unit}" if gap.one_unit else ""
-
-
-def _signed(points: float) -> str:
-    """Return points with their sign, and with as many digits as put them on their side of 0."""
-    digits = 1
-    while points and digits < _MOST_DIGITS and not float(f"{points:.{digits}f}"):
-        digits += 1
-    return f"{points:+.{digits}f}".replace("-", "−")
 
 
 def _points(points: float, limit: float) -> str:
