@@ -96,6 +96,27 @@ def test_one_prompt_in_common_joins_groups() -> None:
     assert gaps(replace(layout, block=own), sums, permutations=99, seed=1).joined.all()
 
 
+def test_a_group_that_stands_in_two_places_is_apart_from_one_that_stands_in_one() -> None:
+    layout, sums = study(share=2.0)
+    assert layout.block is not None
+    # Half of the terms of the last group have templates of their own.
+    own = layout.block + 100 * (layout.unit >= np.unique(layout.unit)[-2])
+    found = gaps(replace(layout, block=own), sums, permutations=99, seed=1)
+    assert found.joined.tolist() == [True, False, False]
+
+
+def test_groups_of_other_strata_are_joined_by_one_that_is_in_both() -> None:
+    world = World(terms=(4, 4, 0), plurals=(0, 4, 4), effects=(0.0,) * 3, templates=6, term_sd=0.3)
+    layout = world.layout()
+    sums, kept = (
+        world.draw(layout, np.random.default_rng(1)),
+        np.random.default_rng(2).random(len(layout)) < 0.7,
+    )
+    found = gaps(layout.kept(kept), Sums(sums.part[kept], sums.whole[kept]), permutations=99, seed=1)
+    assert found.comparable.all()
+    assert found.joined.all()
+
+
 def test_templates_of_one_unit_each_say_nothing() -> None:
     layout, sums = study(share=2.0)
     alone = replace(layout, block=np.arange(len(layout)))

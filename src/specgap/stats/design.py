@@ -63,7 +63,7 @@ class Design:
         _, first, at = np.unique(layout.unit, return_index=True, return_inverse=True)
         n_rows = len(first)
         group = np.searchsorted(found, layout.group[first])
-        stratum = _kinds(at, layout.stratum, n_rows)
+        stratum = kind = _kinds(at, layout.stratum, n_rows)
         n_strata = int(stratum.max()) + 1
         a, q, n = (sums_by(v, at, n_rows) for v in (part, whole, np.ones_like(whole)))
         overall = float(a.sum() / q.sum())
@@ -93,7 +93,7 @@ class Design:
             cell_stratum=np.searchsorted(by_stratum, starts, side="right") - 1,
             cell_rows=rows,
             overall=overall,
-            joined=level.joins(np.searchsorted(found, layout.group), _all_pairs(len(found))),
+            joined=level.joins(np.searchsorted(found, layout.group), kind[at], _all_pairs(len(found))),
             template_root=level.error(cell[at], weight),
             drawn_root=level.drawn(cell[at], weight),
             drawn_freedom=level.freedom,

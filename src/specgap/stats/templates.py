@@ -6,8 +6,8 @@ of a unit rests on which it has. Least squares of the prompts' rates on unit + b
 effects within units, so that they know nothing of how units or groups differ (where prompts are the units:
 within groups). Blocks of which no two units have prompts say nothing.
 
-Between groups that no chain of common units and blocks joins, a gap may be one between their templates: there
-the blocks count as drawn at random, with the variance that their effects have where they can be told.
+Between groups whose prompts a chain of common units and blocks does not join, a gap may be one between their
+templates: there the blocks count as drawn at random, with the variance that their effects have.
 """
 
 from dataclasses import dataclass
@@ -42,11 +42,22 @@ class Levelled:
     sd: float = 0.0
     freedom: int = 0
 
-    def joins(self, groups: Ints, pairs: Ints) -> NDArray[np.bool_]:
-        """Return whether the two groups of each pair have a place in common, (pairs,), by group of entry."""
-        has = np.zeros((int(groups.max()) + 1, int(self.place.max()) + 1), dtype=bool)
-        has[groups, self.place] = True
-        return np.asarray((has[pairs[:, 0]] & has[pairs[:, 1]]).any(axis=1))
+    def joins(self, group: Ints, stratum: Ints, pairs: Ints) -> NDArray[np.bool_]:
+        """Return whether the two groups of each pair stand in one place, stratum by stratum, (pairs,).
+
+        `group` and `stratum` are those of entries. A stratum that only one of the two is in joins and parts
+        nothing, and entries without an effect are in no place.
+        """
+        joined, n = np.ones(len(pairs), dtype=bool), int(group.max()) + 1
+        for one in np.unique(stratum):
+            at = (stratum == one) & (self.block >= 0)
+            found = np.unique(np.stack([group[at], self.place[at]]), axis=1)
+            how_many = np.bincount(found[0], minlength=n)[pairs]
+            first = np.zeros(n, dtype=np.int64)
+            first[found[0]] = found[1]
+            same = (how_many == 0).any(axis=1) | (first[pairs[:, 0]] == first[pairs[:, 1]])
+            joined &= same & (how_many <= 1).all(axis=1)
+        return joined
 
     def error(self, cell: Ints, weight: Floats) -> Floats:
         """Return a root of the covariance that weighted means by cell have from the effects' error.
@@ -56,12 +67,13 @@ class Levelled:
         share, at = self._shares(cell, weight), np.flatnonzero(self.block >= 0)
         n_cells, n_blocks = share.shape
         # An effect less the mean of its place: what a cell has in a place it has of that mean.
-        n_places = int(self.place.max()) + 1
+        place = _dense(self.place[at])
+        n_places = int(place.max(initial=-1)) + 1
         mean = np.zeros((n_places, n_blocks))
-        np.add.at(mean, (self.place[at], self.block[at]), 1.0)
+        np.add.at(mean, (place, self.block[at]), 1.0)
         mean /= np.maximum(mean.sum(axis=1, keepdims=True), 1)
         of_place = np.zeros((n_cells, n_places))
-        np.add.at(of_place, (cell[at], self.place[at]), weight[at])
+        np.add.at(of_place, (cell[at], place), weight[at])
         return np.asarray((share - of_place @ mean) @ self.root)
 
     def drawn(self, cell: Ints, weight: Floats) -> Floats:
