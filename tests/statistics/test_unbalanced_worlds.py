@@ -69,7 +69,9 @@ def test_without_a_difference_claims_are_rare_and_intervals_hold(name: str) -> N
         holds.append(bool(((found.low <= 0) & (found.high >= 0)).all()))
     # Where terms of one prompt stand against many prompts, variances of two kinds have to be told apart.
     most, least = (0.09, 0.9) if spec is FEW_PROMPTS else (0.08, 0.92)
-    Measured(name, "false claims", share(claims), 0.02, most, WORLDS).hold()
+    # Templates that count as drawn at random make the test a careful one.
+    fewest = 0.005 if spec is OWN else 0.02
+    Measured(name, "false claims", share(claims), fewest, most, WORLDS).hold()
     Measured(name, "all intervals hold", share(holds), least, 1, WORLDS).hold()
 
 
