@@ -127,7 +127,8 @@ def test_a_true_difference_is_found_where_there_are_terms_enough(
 
 def test_strata_that_are_ignored_make_differences_and_fitted_ones_do_not() -> None:
     layout = PLURALS.layout()
-    blind = replace(layout, stratum=np.zeros_like(layout.stratum), strata=("",))
+    # Blocks are those of a stratum, and would tell.
+    blind = replace(layout, stratum=np.zeros_like(layout.stratum), strata=("",), block=None)
     claims = [
         study_of(blind, PLURALS.draw(layout, np.random.default_rng([13, number])), number).p < ALPHA
         for number in range(WORLDS)
