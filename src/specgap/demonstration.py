@@ -11,9 +11,10 @@ from scipy.stats import norm
 
 from specgap.simulate import GROUPING, World
 from specgap.stats.claims import p_words, sentence
+from specgap.tables.comparison import Comparison, compare
 from specgap.tables.counts import Counts, total
 from specgap.tables.csv import write_table
-from specgap.tables.gap_test import Comparison, compare, gap_null, gap_test
+from specgap.tables.gap_test import gap_null, gap_test
 from specgap.tables.intervals import intervals
 from specgap.tables.layout import entries
 

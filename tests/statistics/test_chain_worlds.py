@@ -8,7 +8,8 @@ import pytest
 from specgap.simulate import GROUPING, World
 from specgap.stats.claims import ALPHA
 from specgap.stats.power import detectable
-from specgap.tables.gap_test import Comparison, compare, gap_test
+from specgap.tables.comparison import Comparison, compare
+from specgap.tables.gap_test import gap_test
 from specgap.tables.intervals import intervals
 from specgap.tables.layout import entries
 from tests.support.measured import WORLDS, Measured, share

@@ -15,11 +15,12 @@ from specgap.prompts import PromptSet
 from specgap.simulate import GROUPING, World
 from specgap.stats.power import noncentrality
 from specgap.tables.acceptance import acceptance
+from specgap.tables.comparison import Comparison, compare
 from specgap.tables.counts import Counts
 from specgap.tables.csv import read_table
 from specgap.tables.differences import group_differences
 from specgap.tables.from_state import cell_counts
-from specgap.tables.gap_test import Comparison, compare, gap_null, gap_test, power_table
+from specgap.tables.gap_test import gap_null, gap_test, power_table
 from specgap.tables.intervals import QUANTITIES, intervals
 from specgap.tables.layout import SAME_AS_STRATA, entries
 from specgap.tables.membership import groups_in
