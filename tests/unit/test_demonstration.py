@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from specgap.demonstration import WORLDS
+from specgap.demonstration import WORLDS, studies
 from specgap.tables.csv import read_table
 from tests.support.sandbox import ROOT
 
@@ -32,6 +32,15 @@ def test_token_tests_find_a_difference_everywhere_and_specgap_where_there_is_one
     # What is named is the planted group, and its interval holds the truth.
     assert tests[2]["different_b"] == "queer_gender"
     assert tests[2]["different_low_pp"] < 8 < tests[2]["different_high_pp"]
+
+
+def test_no_gap_is_claimed_that_is_not_there() -> None:
+    for study, planted in zip(studies(), (None, None, "queer_gender"), strict=True):
+        found = study.test.gaps
+        assert found is not None
+        claimed = [{found.groups[k] for k in pair} for pair in found.pairs[found.different]]
+        assert bool(claimed) == (planted is not None)
+        assert all(planted in pair for pair in claimed)
 
 
 def test_the_greatest_of_45_is_large_without_any_difference(made: tuple[Path, str]) -> None:
