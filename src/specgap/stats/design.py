@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from specgap.stats.layout import Floats, Ints, Layout, Sums, sums_by
+from specgap.stats.layout import Floats, Ints, Layout, Sums, kinds, sums_by
 from specgap.stats.templates import levelled
 
 #: Spread of a stratum's own, as a share of that of all, below which it is rounding.
@@ -25,8 +25,8 @@ class Design:
 
     Rows stand by stratum and group. Their features are A, Q, n, a, q, a², aq, q², g with n prompts of a unit,
     q = Q/n and a = A/n − R·q at the rate R of all rows: small numbers, so that sums of squares keep their
-    digits. g is the variance that the unit's value has for its number of prompts, in units
-    of the mean one of its stratum.
+    digits. g is the variance that the unit's value has for its number of prompts, in units of the mean one of
+    its stratum.
     """
 
     #: Indices of the groups into the layout's, in the layout's order.
@@ -63,7 +63,7 @@ class Design:
         _, first, at = np.unique(layout.unit, return_index=True, return_inverse=True)
         n_rows = len(first)
         group = np.searchsorted(found, layout.group[first])
-        stratum = kind = _kinds(at, layout.stratum, n_rows)
+        stratum = kind = kinds(at, layout.stratum)
         n_strata = int(stratum.max()) + 1
         a, q, n = (sums_by(v, at, n_rows) for v in (part, whole, np.ones_like(whole)))
         overall = float(a.sum() / q.sum())
@@ -244,7 +244,7 @@ class Design:
 
     @cached_property
     def _leverage(self) -> Floats:
-        """H of a row of each cell."""
+        """Leverage h of a row, by cell."""
         return np.asarray(np.einsum("ij,ji->i", self.matrix, self.solution / self.cell_rows))
 
     @cached_property
@@ -287,14 +287,6 @@ def _relative_variances(value: Floats, unit: Ints, group: Ints, stratum: Ints) -
     sizes = np.bincount(stratum)
     scale: Floats = sums_by(found, stratum, len(sizes)) / np.maximum(sizes, 1)
     return np.asarray(found / scale[stratum])
-
-
-def _kinds(at: Ints, stratum: Ints, n: int) -> Ints:
-    """Return a number for the set of strata that each of n units has prompts in."""
-    inside = np.zeros((n, int(stratum.max()) + 1), dtype=bool)
-    inside[at, stratum] = True
-    kinds: Ints = np.unique(inside, axis=0, return_inverse=True)[1].reshape(-1)
-    return kinds
 
 
 def _ranks(features: Floats, index: Ints, n: int, other: Ints | None = None, n_other: int = 1) -> Ints:

@@ -50,7 +50,7 @@ class Layout:
     @cached_property
     def unit_at(self) -> Ints:
         """Place of each entry's unit among the units that have an entry, in order of their numbers."""
-        return np.asarray(np.unique(self.unit, return_inverse=True)[1], dtype=np.int64)
+        return dense(self.unit)
 
     @cached_property
     def unit_group(self) -> Ints:
@@ -82,3 +82,15 @@ class Sums:
 def sums_by(values: Floats, index: Ints, n: int) -> Floats:
     """Return the sums of `values` by index, (n,)."""
     return np.asarray(np.bincount(index, weights=values, minlength=n), dtype=np.float64)
+
+
+def dense(index: Ints) -> Ints:
+    """Return the places of numbers among those that occur, (n,)."""
+    return np.asarray(np.unique(index, return_inverse=True)[1], dtype=np.int64)
+
+
+def kinds(unit: Ints, stratum: Ints) -> Ints:
+    """Return a number for the set of strata that each unit has entries in, (units,); `unit` is dense."""
+    inside = np.zeros((int(unit.max()) + 1, int(stratum.max()) + 1), dtype=bool)
+    inside[unit, stratum] = True
+    return np.asarray(np.unique(inside, axis=0, return_inverse=True)[1].reshape(-1), dtype=np.int64)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from specgap.stats.layout import Floats, Ints, Layout, Sums, sums_by
+from specgap.stats.layout import Floats, Ints, Layout, Sums, dense, kinds, sums_by
 
 #: More blocks than this are left alone: their equations are dense.
 MOST_BLOCKS = 1_000
@@ -67,7 +67,7 @@ class Levelled:
         share, at = self._shares(cell, weight), np.flatnonzero(self.block >= 0)
         n_cells, n_blocks = share.shape
         # An effect less the mean of its place: what a cell has in a place it has of that mean.
-        place = _dense(self.place[at])
+        place = dense(self.place[at])
         n_places = int(place.max(initial=-1)) + 1
         mean = np.zeros((n_places, n_blocks))
         np.add.at(mean, (place, self.block[at]), 1.0)
@@ -98,15 +98,15 @@ def levelled(layout: Layout, sums: Sums) -> Levelled:
     if layout.block is None:
         return same
     within = layout.unit if layout.has_terms else layout.group
-    unit, block = (_dense(index) for index in (within, layout.block))
+    unit, block = (dense(index) for index in (within, layout.block))
     pairs = np.unique(np.stack([unit, block]), axis=1)
     common = np.bincount(pairs[1]) > 1
     if not common.any() or common.sum() > MOST_BLOCKS or _complete(pairs, layout, unit):
         return same
     at, place = np.flatnonzero(common[block]), _places(unit, block, common)
-    known = _dense(block[at])
+    known = dense(block[at])
     rate = sums.part[at] / sums.whole[at]
-    effect, root = _effects(rate, _dense(unit[at]), known)
+    effect, root = _effects(rate, dense(unit[at]), known)
     mean = np.bincount(place[at], weights=effect[known]) / np.maximum(np.bincount(place[at]), 1)
     part, blocks = sums.part.copy(), none.copy()
     part[at] -= sums.whole[at] * (effect[known] - mean[place[at]])
@@ -119,10 +119,7 @@ def levelled(layout: Layout, sums: Sums) -> Levelled:
 
 def _complete(pairs: Ints, layout: Layout, unit: Ints) -> bool:
     """Return whether all units with prompts in the same strata have prompts in the same blocks."""
-    n_units = int(unit.max()) + 1
-    strata = np.zeros((n_units, len(layout.strata)), dtype=bool)
-    strata[unit, layout.stratum] = True
-    kind = np.unique(strata, axis=0, return_inverse=True)[1].reshape(-1)
+    kind = kinds(unit, layout.stratum)
     n_blocks = int(pairs[1].max()) + 1
     times = np.bincount(kind[pairs[0]] * n_blocks + pairs[1])
     of_kind = np.bincount(kind)[np.arange(len(times)) // n_blocks]
@@ -134,7 +131,7 @@ def _places(unit: Ints, block: Ints, common: NDArray[np.bool_]) -> Ints:
     n_units, joined = int(unit.max()) + 1, common[block]
     ends = (unit[joined], n_units + block[joined])
     graph = coo_matrix((np.ones(joined.sum()), ends), shape=(n_units + len(common),) * 2)
-    return _dense(connected_components(graph, directed=False)[1][unit])
+    return dense(connected_components(graph, directed=False)[1][unit])
 
 
 def _effects(rate: Floats, unit: Ints, block: Ints) -> tuple[Floats, Floats]:
@@ -157,7 +154,3 @@ def _effects(rate: Floats, unit: Ints, block: Ints) -> tuple[Floats, Floats]:
     freedom = len(rate) - n_units - int(kept.sum())
     left = float(np.square(off).sum() - right @ effect)
     return effect, half * np.sqrt(max(left, 0.0) / max(freedom, 1))
-
-
-def _dense(index: Ints) -> Ints:
-    return np.asarray(np.unique(index, return_inverse=True)[1], dtype=np.int64)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from specgap.stats.layout import Floats, Ints, Layout
+from specgap.stats.layout import Floats, Ints, Layout, dense
 from specgap.stats.reml import RANDOM, PromptMeans, fit_variances
 
 COMPONENTS = ("group", "term", "template", "prompt", "sample")
@@ -80,8 +80,8 @@ def _means(rates: Floats, entry: Ints, layout: Layout) -> tuple[PromptMeans, dic
     np.maximum.at(high, place, rates)
     mean = np.where(low == high, low, mean)
     within = float(np.square(rates - mean[place]).sum())
-    group, unit = (_dense(index[kept]) for index in (layout.group, layout.unit))
-    block = np.zeros_like(group) if layout.block is None else _dense(layout.block[kept])
+    group, unit = (dense(index[kept]) for index in (layout.group, layout.unit))
+    block = np.zeros_like(group) if layout.block is None else dense(layout.block[kept])
     levels = {
         "group": int(group.max()) + 1,
         "term": int(unit.max()) + 1,
@@ -90,10 +90,6 @@ def _means(rates: Floats, entry: Ints, layout: Layout) -> tuple[PromptMeans, dic
         "sample": len(rates),
     }
     return PromptMeans(group, unit, block, mean, n_samples, within, len(rates) - len(kept)), levels
-
-
-def _dense(index: Ints) -> Ints:
-    return np.unique(index, return_inverse=True)[1]
 
 
 def _untold(data: PromptMeans, layout: Layout, levels: dict[str, int]) -> dict[str, str]:
