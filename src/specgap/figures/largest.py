@@ -34,11 +34,11 @@ def draw_largest_difference(tables: Tables, request: Request) -> Figure:
         nothing(axes, "fewer than two groups with judged tokens: nothing to compare")
         return drawn
     names = dict(zip(groups_of(acceptance), marked_names(acceptance), strict=True))
-    lines, test = _others(found, names), the_test(tables["gap_test"])
+    lines = _others(found, names)
     drawn = new_figure(
         request,
         2.9 + 0.13 * len(lines),
-        subtitle="".join([_claim(found, names), *(say(found, test, names) for say in _BESIDE)]),
+        subtitle=_claim(found, names) + _beside(found, the_test(tables["gap_test"]), names),
         notes=[SPARSE],
         acceptance=acceptance,
     )
@@ -89,27 +89,29 @@ def _claim(found: Headline, names: Mapping[str, str]) -> str:
     return f"{shown} {tested}, adjusted {p_text(float(found.row['p_adjusted']))}: {words}."
 
 
-def _largest_of_all(found: Headline, test: "pd.Series | None", names: Mapping[str, str]) -> str:
-    """Name the largest gap of the test of all pairs where it is not between the two that are shown."""
-    if test is None or {test["group_a"], test["group_b"]} == {found.row["group_a"], found.row["group_b"]}:
-        return ""
-    gap, p = signed(float(test["gap_pp"])), p_text(float(test["p_adjusted"]))
-    return f" Of all groups, within strata, the largest gap is {_pair(test, names)} = {gap} pp, adjusted {p}."
+def _beside(found: Headline, test: "pd.Series | None", names: Mapping[str, str]) -> str:
+    """Name the largest gap of the test of all pairs, and the one that is more than chance.
+
+    Each only where it is not between the two groups that are shown.
+    """
+    said = ""
+    shown = {found.row["group_a"], found.row["group_b"]}
+    for words, of, gap, p in _OTHERS:
+        pair = () if test is None else tuple(test[f"{of}_{side}"] for side in "ab")
+        if test is None or pd.isna(test[gap]) or set(pair) == shown:
+            continue
+        said += (
+            f" {words} {names[pair[0]]} − {names[pair[1]]} = {signed(float(test[gap]))} pp, "
+            f"adjusted {p_text(float(test[p]))}."
+        )
+    return said
 
 
-def _more_than_chance(found: Headline, test: "pd.Series | None", names: Mapping[str, str]) -> str:
-    """Name the gap that the report calls more than chance where it is not between the two that are shown."""
-    if test is None or pd.isna(test["different_pp"]):
-        return ""
-    a, b = str(test["different_a"]), str(test["different_b"])
-    if {a, b} == {found.row["group_a"], found.row["group_b"]}:
-        return ""
-    gap, p = signed(float(test["different_pp"])), p_text(float(test["different_p_adjusted"]))
-    return f" More than chance: {names[a]} − {names[b]} = {gap} pp, adjusted {p}."
-
-
-#: What is said of other pairs than the one that is shown.
-_BESIDE = (_largest_of_all, _more_than_chance)
+#: What is said of another pair than the one that is shown, and its columns in the test.
+_OTHERS = (
+    ("Of all groups, within strata, the largest gap is", "group", "gap_pp", "p_adjusted"),
+    ("More than chance:", "different", "different_pp", "different_p_adjusted"),
+)
 
 
 def _pair(row: pd.Series, names: Mapping[str, str]) -> str:

@@ -29,6 +29,11 @@ class Gap:
         """Whether the simultaneous interval leaves 0 out."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def is_different(self) -> bool:
+        """Whether it is more than chance, as `stats.gaps.Gaps.different` has it."""
+        return self.is_apart and self.p_adjusted < ALPHA
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -133,7 +138,7 @@ def _different(finding: Finding, different: Gap, largest: Gap) -> str:
     rank = "the only one" if finding.n_different == 1 else f"one of {finding.n_different}"
     if different == largest:
         return f"{named}the largest of {finding.n_pairs} gaps and {rank} more than chance"
-    is_too = "another" if largest.is_apart and largest.p_adjusted < ALPHA else _doubt(largest)
+    is_too = "another" if largest.is_different else _doubt(largest)
     return (
         f"{named}of {finding.n_pairs} gaps {rank} more than chance; the largest of all, {_short(largest)}"
         f"{_rests(largest, finding)}, is {is_too} ({_numbers(largest)})"
