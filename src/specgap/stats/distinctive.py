@@ -19,8 +19,6 @@ PRIOR_TOTAL = 500.0
 DRAWS = 400
 #: Keeps these draws apart from those of other tests with one seed.
 _PURPOSE = 0xD157 + 1
-
-
 #: Units that an interval needs on either side.
 LEAST_UNITS = 3
 
