@@ -95,8 +95,8 @@ format: .venv/.rust_agg
 schema: .venv/.rust_agg ## config/README.md and workflow/schemas/ from specgap.config
 	python scripts/write_config_reference.py config/README.md workflow/schemas/config.schema.json
 
-docs: .venv/.rust_agg ## the tables of docs/ that dry runs make
-	SPECGAP_WRITE_DOCS=1 pytest -q tests/workflow/test_docs_change_one_thing.py -k dry_runs
+docs: .venv/.rust_agg ## the table of docs/change_one_thing.md
+	@python -m tests.support.changes
 
 bench-aggregate: .venv/.rust_agg ## rust_agg beside its peers, in at most 20 minutes and 4 GB of disk; benchmarks/README.md
 	cargo build --locked --release --quiet --example decode_floor --manifest-path rust_agg/Cargo.toml

@@ -1,11 +1,11 @@
-"""Scripts in children of a process that has imported what they need: what servers of them have in common."""
+"""Commands in children of a process that has imported what they need: what servers of them have in common."""
 
 import gc
 import importlib
 import runpy
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 
 def import_for_children(names: Iterable[str]) -> None:
@@ -20,8 +20,13 @@ def import_for_children(names: Iterable[str]) -> None:
 def run_script(command: Sequence[str]) -> int:
     """Run a script with its arguments in this process; return the code with which its own would end."""
     sys.argv = list(command)
+    return ended(lambda: runpy.run_path(command[0], run_name="__main__"))
+
+
+def ended(run: Callable[[], object]) -> int:
+    """Call `run`; return the code with which a process that did only that would end."""
     try:
-        runpy.run_path(command[0], run_name="__main__")
+        run()
     except SystemExit as ending:
         if ending.code is None or isinstance(ending.code, int):
             return ending.code or 0

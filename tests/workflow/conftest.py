@@ -3,7 +3,6 @@
 import csv
 import fcntl
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,9 +51,8 @@ def write_prompts(path: Path, rows: list[tuple[str, str, str, str]]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm_starts() -> Iterator[None]:
-    with warm():
-        yield
+def warm_starts() -> None:
+    warm()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import alive, wait_until
-from tests.support.warm import START, VARIABLES
+from tests.support.warm import KINDS, START
 
 pytestmark = pytest.mark.slow
 _SCRIPT = """
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    return {**os.environ, **VARIABLES, "PYTHONPATH": str(START), **variables}
+    return {**os.environ, **KINDS["job"].variables, "PYTHONPATH": str(START), **variables}
 
 
 def started(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
