@@ -123,6 +123,26 @@ def test_one_more_setting_with_figures_replays_and_draws_it(edited_copy: Sandbox
     assert (
         counts["replay_records"] == 4
     )  # two samples of the new one; the tails of the other have changed too
+    assert counts["draw_few_figures"] == 1
+
+
+def test_the_whole_set_of_every_setting_draws_those_that_had_few_of_it(edited_copy: Sandbox) -> None:
+    chosen = {"settings": ["heuristic-3", "constant-4"]}
+    by_choice = {}
+    for whole_set in ("main", "all"):
+        with config(edited_copy, figures={**chosen, "whole_set": whole_set}):
+            counts = reruns(edited_copy)
+        by_choice[whole_set] = counts.get("draw_few_figures", 0), counts["draw_figures"]
+    assert by_choice == {"main": (1, 1), "all": (0, 2)}
+
+
+def test_each_decoding_draws_the_whole_set_of_its_own_main_setting(edited_copy: Sandbox) -> None:
+    # constant-4 is none of the greedy settings.
+    with config(edited_copy, figures={"settings": ["constant-4", "heuristic-3"]}):
+        counts = reruns(edited_copy)
+    drawn = {rule: counts.get(rule, 0) for rule in ("draw_figures", "draw_few_figures")}
+    assert drawn == {"draw_figures": 1, "draw_few_figures": 1}
+    assert "draw_few_figures_greedy" not in counts
 
 
 def test_one_more_setting_of_real_rounds_traces_that_setting_alone(edited_copy: Sandbox) -> None:
