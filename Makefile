@@ -20,9 +20,15 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
 SIMULATIONS := $(wildcard tests/statistics/test_*_worlds.py)
 # Tests with a target of their own; pyproject.toml leaves them out of a plain `pytest`.
-APART := conda or faults or cluster
+APART := simulation or faults or conda or cluster
+# How much is tried (tests/support/size.py): `small`, or `full` as `make test-all` has it.
+SIZE ?= small
+export SPECGAP_SIZE := $(SIZE)
+LARGEST := $(if $(filter small,$(SIZE)), or full)
+# Modules go to whichever process is free, the longest first (tests/conftest.py).
+SHARED := -n $(CORES) --dist loadfile --no-loadscope-reorder
 
-.PHONY: figures bundle demonstration test test-conda test-faults test-statistics test-cluster reliability soak fuzz audit quick check format \
+.PHONY: set-up figures bundle demonstration test test-landing test-all test-times test-conda test-faults test-statistics test-cluster reliability soak fuzz audit quick check format \
 	schema docs bench-aggregate bench-trace bench-dag bench-inference lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html; FROM=bundle.zip: of a bundle
@@ -39,9 +45,21 @@ bundle: .venv/.rust_agg ## results/bundle.zip: the embedded study without token 
 	@snakemake --cores $(CORES) bundle
 	@echo "specgap: results/bundle.zip"
 
-test: .venv/.rust_agg ## everything a reader may rely on
+set-up: .venv/.rust_agg ## .venv/ with everything that the other targets use
+
+test: .venv/.rust_agg ## what a reader may rely on, in six minutes on two cores
 	cargo test --locked --quiet --manifest-path rust_agg/Cargo.toml
-	pytest -n $(CORES) --dist loadfile
+	pytest $(SHARED)
+
+test-landing: .venv/.rust_agg ## what `.ci/run` tests beside `make test` and the targets below
+	pytest $(SHARED) -m "(landing or full) and not ($(APART)$(LARGEST))"
+
+test-all: ## everything there is, at full size, in hours; its last run stands in docs/reliability.md
+	@bash .ci/all
+
+test-times: .venv/.rust_agg ## tests/times.json, by which processes share the tests: run it alone
+	pytest $(SHARED) -m "not ($(APART))" --junit-xml .venv/times.xml
+	python -m tests.support.times .venv/times.xml
 
 test-conda: figures ## the embedded study with --use-conda through a stand-in for conda, byte-equal to `make figures`
 	pytest -m conda --basetemp .venv/test-conda tests/conda
@@ -62,8 +80,8 @@ fuzz: .venv/.rust_agg ## readers of untrusted files, for FUZZ_MINUTES=10
 audit: .venv/.ready ## known holes in what specgap is built on, where their databases can be had
 	@bash scripts/audit.sh
 
-quick: .venv/.rust_agg ## while editing
-	pytest -q -n $(CORES) --dist loadfile -m "not (slow or $(APART))"
+quick: .venv/.rust_agg ## while editing, in half a minute: no Snakemake, no torch
+	pytest -q $(SHARED) -m "not (slow or landing or full or $(APART))"
 
 test-statistics: .venv/.rust_agg ## simulated studies in full, in at most 20 minutes; the table of docs/statistics.md
 	rm -rf .venv/measured

@@ -11,7 +11,7 @@ from specgap.prompts import limited, read_prompts
 from specgap.tables.cost import cost_ratio
 from specgap.tables.from_state import cell_counts
 from specgap.tables.measures import read_measures
-from specgap.tables.write import write_cell_tables
+from specgap.tables.write_cell import write_cell_tables
 from specgap.tables.write_inference import Compared, write_inference_tables
 from specgap.trace.done import read_done
 

@@ -9,7 +9,7 @@ from specgap.config import load
 from specgap.errors import one_sentence
 from specgap.prompts import limited, read_prompts
 from specgap.tables.vocabulary import read_vocabulary
-from specgap.tables.write import write_surer_tables
+from specgap.tables.write_cell import write_surer_tables
 from specgap.trace.done import verified_files
 
 

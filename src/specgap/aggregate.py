@@ -1,8 +1,4 @@
-"""From shards to counts: the prompts' groups and the bins go to `rust_agg`, one state per cell comes back.
-
-A state knows groups by key: grouping and group joined by U+001F, since names of groups may hold anything a
-user types.
-"""
+"""From shards to counts: the prompts' groups and the bins go to `rust_agg`, one state per cell comes back."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,28 +12,12 @@ from specgap.config import OVERALL, Bins
 from specgap.errors import TraceError
 from specgap.files import written_whole
 from specgap.prompts import PromptSet
+from specgap.tables.keys import group_key, unit_key
 from specgap.tables.membership import Group, groups_in
 from specgap.trace.done import RecordedFile
 
-_SEPARATOR = "\x1f"
 #: Least probability with a bin of its own in the joint histogram, as a power of ten.
 _JOINT_DECADES = 6
-
-
-def group_key(grouping: str, group: str) -> str:
-    """Return the name by which a state knows a group."""
-    return f"{grouping}{_SEPARATOR}{group}"
-
-
-def split_key(key: str) -> tuple[str, str]:
-    """Return (grouping, group) of a key; a grouping's name never holds the separator."""
-    grouping, group = key.split(_SEPARATOR, 1)
-    return grouping, group
-
-
-def unit_key(grouping: str, group: str, term: str | None, prompt: int) -> str:
-    """Return the name by which a state knows a unit: a term within a group, or a prompt that has no term."""
-    return f"{group_key(grouping, group)}{_SEPARATOR}{prompt if term is None else term}"
 
 
 def grids(bins: Bins) -> rust_agg.Grids:

@@ -184,12 +184,18 @@ class Resources(Block):
 
 
 class FigureChoice(Block):
-    """Which settings get the full figure set."""
+    """Which settings have figures, and which of them."""
 
     settings: list[str] | None = Field(
         None,
         min_length=1,
-        description="Settings with the full figure set, the main one first. When left out: all of up to "
-        "three, else those of `heuristic-5`, `constant-5`, `constant-20` that are there, else the "
+        description="Settings that keep records and have figures, the main one first. When left out: all of "
+        "up to three, else those of `heuristic-5`, `constant-5`, `constant-20` that are there, else the "
         "first three.",
+    )
+    whole_set: Literal["main", "all"] = Field(
+        "main",
+        description="Which of these settings have the whole figure set: the main one of each decoding, or "
+        "`all`. The others have the figures with `every_setting` in `config/figures.yaml` "
+        "(`probabilities_accepted`, `_rejected`, `_both`); each of the rest is drawn when asked for by name.",
     )

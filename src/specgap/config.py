@@ -204,7 +204,7 @@ class Study(Block):
         return [one for one in traced if not (one.carry_state and self.collector_of(one) == "replay")]
 
     def figure_settings_of(self, decoding: str) -> list[Setting]:
-        """Return the settings that get the full figure set under a decoding; the main one comes first."""
+        """Return the settings that have figures under a decoding; the main one comes first."""
         traced = self.settings_of(decoding)
         by_name = {setting.name: setting for setting in traced}
         chosen = self.figures.settings
@@ -213,6 +213,11 @@ class Study(Block):
                 return traced
             chosen = [name for name in _DRAWN if name in by_name] or list(by_name)[: len(_DRAWN)]
         return [by_name[name] for name in chosen if name in by_name]
+
+    def whole_settings_of(self, decoding: str) -> list[Setting]:
+        """Return those of `figure_settings_of` that have the whole figure set."""
+        drawn = self.figure_settings_of(decoding)
+        return drawn if self.figures.whole_set == "all" else drawn[:1]
 
     def collector_of(self, setting: Setting) -> StudyCollector:
         """Return how a setting's records come about."""

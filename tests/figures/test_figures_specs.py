@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from specgap.config import parse
+from specgap.config import load, parse
 from specgap.errors import ConfigError, TableError
 from specgap.figures.columns import COLUMNS, KINDS, PAIRS_COLUMNS, SETTINGS_COLUMNS
 from specgap.figures.plan import code_files, figures_of, figures_of_cell, figures_of_settings, named
@@ -53,6 +53,7 @@ STUDIED = [
     {"schedule": "heuristic", "num_assistant_tokens": 5},
     {"schedule": "heuristic", "num_assistant_tokens": 5, "collector": "assisted", "limit": 2},
 ]
+OF_EVERY_SETTING = {"probabilities_accepted", "probabilities_rejected", "probabilities_both"}
 NAMED_BY_THE_STUDY = {
     *("probabilities_accepted", "probabilities_rejected", "probabilities_both", "likelihood_difference"),
     *("largest_difference", "forest", "group_differences", "largest_gap", "surer_draft", "term_dots"),
@@ -149,6 +150,10 @@ def test_declared_columns_over_pairs_are_those_that_are_written():
         ({"id": "../one"}, "a figure is named '../one'"),
         ({"scope": "page"}, "scope is 'page'"),
         ({"timing": "yes"}, "timing is 'yes'"),
+        (
+            {"every_setting": True, "scope": "settings", "table": "settings", "columns": ["setting"]},
+            "every_setting with scope settings",
+        ),
     ],
 )
 def test_a_wrong_entry_is_refused_in_one_sentence_that_names_file_and_figure(tmp_path, change, said):
@@ -180,12 +185,52 @@ def test_entries_survive_the_way_through_a_parameter():
     assert specs_from_json(text) == load_specs(FIGURES_YAML)
 
 
-def test_the_original_nineteen_come_out_of_three_settings():
+def drawn(study, setting, decoding="sampled", **options):
+    """Return the file names of the figures of one setting, of a study with ten groups."""
     groups = [f"g{number}" for number in range(10)]
-    stems = figures_of_cell(SPECS.values(), groups, "sampled")
-    probabilities = [stem for stem in stems if stem.startswith("probabilities_") and "_by_" not in stem]
-    differences_of = [stem for stem in stems if stem.startswith("likelihood_difference_")]
-    assert 3 * len(probabilities) + len(differences_of) == 19
+    return set(figures_of(SPECS.values(), study, Cell("demo", decoding, setting), groups, **options))
+
+
+def test_the_original_study_draws_its_nineteen_figures():
+    study = load(FIGURES_YAML.parent / "examples/original.yaml")
+    names = ("heuristic-5", "constant-5", "constant-20")
+    assert [setting.name for setting in study.figure_settings_of("sampled")] == list(names)
+    main, *others = (drawn(study, name) for name in names)
+    original = OF_EVERY_SETTING | {f"likelihood_difference_g{number}" for number in range(10)}
+    assert len(original) + 2 * len(OF_EVERY_SETTING) == 19
+    assert original < main
+    assert others == [OF_EVERY_SETTING, OF_EVERY_SETTING]
+
+
+def test_every_setting_has_the_whole_set_where_the_config_says_so():
+    few, all_of_them = (
+        parse(
+            {"settings": STUDIED, "figures": {"settings": ["heuristic-5", "constant-2"], **more}}, source="t"
+        )
+        for more in ({}, {"whole_set": "all"})
+    )
+    assert drawn(few, "constant-2") == OF_EVERY_SETTING
+    assert drawn(all_of_them, "constant-2") == drawn(few, "heuristic-5") > OF_EVERY_SETTING
+
+
+def test_the_main_setting_of_a_decoding_is_the_first_that_it_has():
+    greedy = {"mode": "greedy", "settings": ["constant-2", "constant-5"]}
+    study = parse(
+        {
+            "settings": STUDIED,
+            "decodings": {"sampled": {}, "greedy": greedy},
+            "figures": {"settings": ["heuristic-5", "constant-2", "constant-5"]},
+        },
+        source="test",
+    )
+    assert drawn(study, "constant-2") == OF_EVERY_SETTING
+    assert "forest" in drawn(study, "constant-2", "greedy")
+    assert drawn(study, "constant-5", "greedy") == OF_EVERY_SETTING
+
+
+def test_any_figure_of_any_setting_may_be_asked_for_by_name():
+    study = parse({"settings": STUDIED, "figures": {"settings": ["heuristic-5", "constant-2"]}}, source="t")
+    assert drawn(study, "constant-2", by_name=True) == drawn(study, "heuristic-5")
 
 
 def test_calibration_is_not_drawn_under_greedy_decoding():
@@ -221,7 +266,7 @@ def test_figures_over_pairs_are_drawn_where_there_are_two_at_the_main_setting():
 def test_figures_of_measured_times_are_drawn_only_when_they_are_asked_for():
     study = parse({"settings": STUDIED}, source="test")
     cell = Cell("demo", "sampled", ALL_SETTINGS)
-    plans = [figures_of(SPECS.values(), study, cell, ["a"], timed=timed) for timed in (False, True)]
+    plans = [figures_of(SPECS.values(), study, cell, ["a"], by_name=by_name) for by_name in (False, True)]
     assert set(plans[1]) - set(plans[0]) == {"measured_speed_up"}
 
 

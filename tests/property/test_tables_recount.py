@@ -19,7 +19,7 @@ from specgap.tables.acceptance import COLUMNS
 from specgap.tables.csv import read_table, write_table
 from specgap.tables.from_state import cell_counts
 from specgap.tables.names import cell_table_names, surer_table_names
-from specgap.tables.write import write_cell_tables, write_surer_tables
+from specgap.tables.write_cell import write_cell_tables, write_surer_tables
 from tests.support.records import Record, Trace, prompt_set, row, trace, write_shards
 from tests.support.recount import judged, members, recount_acceptance
 

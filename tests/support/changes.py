@@ -148,7 +148,11 @@ def _config(study: Mapping[str, Any]) -> list[Change]:
         Change(
             # The greedy cell has one trace job, so one part: it is as it was. What is swept is counted in one pass.
             "another number of counting jobs counts again and traces nothing",
-            {**but(COUNTS, "replay", "tabulate_swept", "draw_figures_greedy"), **TWO_CELLS, "aggregate_part": 4},
+            {
+                **but(COUNTS, "replay", "tabulate_swept", "draw_figures_greedy"),
+                **TWO_CELLS,
+                "aggregate_part": 4,
+            },
             config={"aggregate": {"jobs": 2}},
         ),
         Change(
@@ -186,7 +190,13 @@ def _config(study: Mapping[str, Any]) -> list[Change]:
 def _settings(study: Mapping[str, Any]) -> list[Change]:
     settings = study["settings"]
     more = {"schedule": "constant", "num_assistant_tokens": 2}
-    with_figures = {"settings": ["heuristic-3", "constant-2"]}
+    # Two samples of two settings: new records reach farther, and so do the tails of both.
+    second = {
+        "collect_tails": 2, "replay_records": 4, "tabulate_settings": 1, "tabulate_cross_check": 1,
+        **ROWS, **TWO_CELLS, "draw_figures": 1, **SETTINGS_FIGURES,
+    }
+    few = {**second, "draw_few_figures": 1}
+    both = ["heuristic-3", "constant-4"]
     return [
         Change(
             # Tails go to the end of the text where orders of groups are tried: they suffice for any setting.
@@ -197,8 +207,24 @@ def _settings(study: Mapping[str, Any]) -> list[Change]:
         ),
         Change(
             "one more setting with figures replays and draws it",
-            {},
-            config={"settings": [*settings, more], "figures": with_figures},
+            {**few, "replay": 1, "tabulate_swept": 1},
+            config={"settings": [*settings, more], "figures": {"settings": ["heuristic-3", "constant-2"]}},
+        ),
+        Change(
+            "a second setting with figures has few of them",
+            few,
+            config={"figures": {"settings": both}},
+        ),
+        Change(
+            "the whole set of all settings draws the second setting's too",
+            {**second, "draw_figures": 2},
+            config={"figures": {"settings": both, "whole_set": "all"}},
+        ),
+        Change(
+            # constant-4 is none of the greedy settings.
+            "each decoding draws the whole set of its own main setting",
+            few,
+            config={"figures": {"settings": both[::-1]}},
         ),
         Change(
             "one more setting of real rounds traces that setting alone",
@@ -209,7 +235,11 @@ def _settings(study: Mapping[str, Any]) -> list[Change]:
         Change(
             # The greedy paths had no setting without records.
             "without tails only settings with records run the draft again",
-            {},
+            {
+                "collect_tails": 2, "replay_records": 2, "replay": 1, "tabulate_swept": 1,
+                **ONE_CELL, "tabulate_cross_check": 1, "tabulate_schedule_state": 1,
+                "draw_figures": 1, **SETTINGS_FIGURES,
+            },
             config={"tails": "none"},
         ),
         Change(

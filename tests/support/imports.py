@@ -10,10 +10,12 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from specgap.figures.columns import KINDS
+
 ROOT = Path(__file__).parents[2]
 _SOURCES = {"specgap": ROOT / "src/specgap"}
-#: Modules that import all of their package's others by name.
-_IMPORT_THEIR_PACKAGE = ("specgap.figures.registry",)
+#: A module that imports others of its package by name, and those.
+_IMPORTED_BY_NAME = {"specgap.figures.registry": {f"specgap.figures.{module}" for module in KINDS.values()}}
 
 
 @dataclass
@@ -24,7 +26,8 @@ class _Module:
     names: dict[str, tuple[str, str]] = field(default_factory=dict)  # bound by import to (module, name or "")
 
 
-def third_party_imports(script: Path) -> set[str]:
+@functools.cache
+def third_party_imports(script: Path) -> frozenset[str]:
     """Return the top-level names of packages other than specgap and the standard library."""
     found: set[str] = set()
     seen: set[tuple[str, str]] = set()
@@ -42,12 +45,8 @@ def third_party_imports(script: Path) -> set[str]:
                 _follow(module, node, found, waiting)
         if name and name not in _module(module).parts and name in _module(module).names:
             waiting.append(_module(module).names[name])
-        if module in _IMPORT_THEIR_PACKAGE:
-            package = module.rpartition(".")[0]
-            folder = _file(package)
-            assert folder is not None
-            waiting += [(f"{package}.{file.stem}", "*") for file in folder.parent.glob("[a-z]*.py")]
-    return {name for name in found if name not in sys.stdlib_module_names and name != "specgap"}
+        waiting += [(other, "*") for other in _IMPORTED_BY_NAME.get(module, ())]
+    return frozenset(found - sys.stdlib_module_names - {"specgap"})
 
 
 def _follow(module: str, node: ast.AST, found: set[str], waiting: list[tuple[str, str]]) -> None:

@@ -24,6 +24,13 @@ FEW_FIGURES = frozenset(
         *("distinctive_tokens", "measured_speed_up", "pairs_overview"),
     }
 )
+#: Those of which the original study had nineteen.
+ORIGINAL_FIGURES = frozenset(
+    {
+        *("probabilities_accepted", "probabilities_rejected", "probabilities_both"),
+        *("likelihood_difference", "largest_difference", "surer_draft"),
+    }
+)
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "target", "*.so")
 
 

@@ -24,6 +24,11 @@ CONDA = {
 PYPI = {"matplotlib-base": "matplotlib", "pytorch": "torch", "python-xxhash": "xxhash"}
 #: What is no package of PyPI, or not locked there.
 NOT_LOCKED = {"python", "rust", "c-compiler"}
+#: Scripts that a study of counts runs, whatever it is asked for.
+OF_COUNTS = (
+    *("prepare_prompts", "tabulate_prompts", "tabulate_counts", "tabulate_served_pairs", "power"),
+    *("draw_figures", "write_report", "write_bundle"),
+)
 ENVIRONMENTS = sorted(file.stem for file in (ROOT / "envs").glob("*.yaml"))
 
 
@@ -53,13 +58,13 @@ def rules() -> dict[str, str]:
     return found
 
 
+def scripts_in(text: str) -> set[str]:
+    return set(re.findall(r"""(?:specgap |")(\w+\.py)\b""", text))
+
+
 def scripts_of(environment: str) -> set[str]:
-    return {
-        script
-        for text in rules().values()
-        if f"envs/{environment}.yaml" in text
-        for script in re.findall(r"""(?:specgap |")(\w+\.py)\b""", text)
-    }
+    texts = [text for text in rules().values() if f"envs/{environment}.yaml" in text]
+    return set.union(*map(scripts_in, texts))
 
 
 def test_every_rule_names_an_environment() -> None:
@@ -84,6 +89,19 @@ def test_an_environment_provides_every_import_of_its_scripts(environment: str) -
             CONDA.get(name, name) for name in third_party_imports(ROOT / "scripts" / script) - {"rust_agg"}
         }
         assert wanted <= provided, f"{script} in {environment}.yaml"
+
+
+def test_a_rule_has_the_built_extension_as_an_input_exactly_where_its_scripts_import_it() -> None:
+    for rule, text in rules().items():
+        if found := scripts_in(text):
+            imported = any("rust_agg" in third_party_imports(ROOT / "scripts" / name) for name in found)
+            assert ("<build>/rust_agg" in text) == imported, rule
+
+
+@pytest.mark.parametrize("script", OF_COUNTS)
+def test_a_study_of_counts_imports_neither_the_extension_nor_what_runs_models(script: str) -> None:
+    imported = third_party_imports(ROOT / f"scripts/{script}.py")
+    assert not {"rust_agg", "torch", "transformers"} & imported
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -126,7 +126,7 @@ def test_the_prose_is_the_same_each_time_and_holds_no_code():
     assert not any(">>>" in document for document in prose)
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_the_pair_accepts_six_to_nine_of_ten_judged_tokens_of_the_embedded_prompts(tmp_path):
     """The pair that the workflow trains, traced as the workflow does under `heuristic-5`."""
     with PROMPTS.open(encoding="utf-8", newline="") as file:

@@ -140,7 +140,8 @@ def test_the_real_files_pass_the_check(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.fixture
 def local_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     (tmp_path / "data").mkdir()
     (tmp_path / "data/train.csv").write_text(

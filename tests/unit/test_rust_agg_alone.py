@@ -84,7 +84,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_pip_makes_a_wheel_for_any_python_and_it_works_alone(
     fresh: Path, backend: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from specgap.tables.names import inference_table_names
 from tests.support.large_study import PERMUTATIONS
 from tests.support.sandbox import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.landing
 
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "RAYON")
 

@@ -30,12 +30,8 @@ from specgap.tables.names import (
 )
 from specgap.tables.settings import emitted_if_independent
 from specgap.tables.vocabulary import read_vocabulary
-from specgap.tables.write import (
-    write_acceptance_tables,
-    write_cell_tables,
-    write_prompts_tables,
-    write_surer_tables,
-)
+from specgap.tables.write import write_acceptance_tables, write_prompts_tables
+from specgap.tables.write_cell import write_cell_tables, write_surer_tables
 from specgap.tables.write_inference import write_intervals
 from specgap.tables.write_settings import SettingState, write_settings_tables
 from tests.support.records import Trace, prompt_set, row, trace, write_shards

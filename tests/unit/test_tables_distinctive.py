@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from specgap.aggregate import aggregate, group_key, unit_key
+from specgap.aggregate import aggregate
 from specgap.config import Bins
 from specgap.errors import TableError
 from specgap.prompts import PromptSet, Row, prompt_id
@@ -17,6 +17,7 @@ from specgap.tables import distinctive as distinctive_tables
 from specgap.tables.csv import read_table, write_table
 from specgap.tables.distances import distances, distributions
 from specgap.tables.distinctive import Choice, distinctive_tokens
+from specgap.tables.keys import group_key, unit_key
 from specgap.tables.membership import Group, groups_in
 from tests.support.records import prompt_set, row, trace, write_shards
 

@@ -20,7 +20,8 @@ from specgap.tables.names import (
     surer_table_names,
 )
 from specgap.tables.pairs import Counted
-from specgap.tables.write import write_cell_tables, write_prompts_tables, write_surer_tables
+from specgap.tables.write import write_prompts_tables
+from specgap.tables.write_cell import write_cell_tables, write_surer_tables
 from specgap.tables.write_inference import Compared, write_inference_tables
 from specgap.tables.write_pairs import write_pairs_tables
 from specgap.tables.write_settings import SettingState, write_settings_tables

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sandbox import Sandbox, make_sandbox
+from tests.support.sandbox import FEW_FIGURES, ORIGINAL_FIGURES, Sandbox, make_sandbox
 from tests.support.tiny_models import gpt2_shaped_pair
 from tests.support.warm import warm
 
@@ -83,8 +83,9 @@ def edited_copy(study: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> San
 
 
 def make_study(folder: Path) -> Sandbox:
-    """Return the tiny study in `folder`, run to its end by what is installed here."""
+    """Return the tiny study in `folder`, run to its end, with the original's figures and few others."""
     sandbox = prepare_study(folder)
+    sandbox.draw_few(FEW_FIGURES | ORIGINAL_FIGURES)
     run = sandbox.snakemake()
     assert run.code == 0, run.output
     return sandbox

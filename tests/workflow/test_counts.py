@@ -1,6 +1,7 @@
 """`collector: counts`: from a CSV of a server's counts to figures and report, and no model anywhere."""
 
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 from specgap.config import load
 from specgap.simulate import World
 from specgap.tables.names import count_table_names
+from tests.support.bare import MISSING, without_models_and_builds
 from tests.support.sandbox import Sandbox, make_sandbox
 from tests.support.served_files import write_counts
 
@@ -33,7 +35,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     for seed, name in enumerate(("served", "other"), start=1):
         write_counts(made.folder / f"{name}.csv", WORLD.prompts, WORLD.counts(seed))
     made.write_config(**STUDY)
-    return made
+    return without_models_and_builds(made)
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_what_counts_do_without_is_not_there(served: Sandbox, name: str) -> None:
+    run = served.run(sys.executable, "-c", f"import {name}")
+    assert run.code != 0
+    assert "says the test" in run.output
+
+
+def first_row(served: Sandbox) -> str:
+    return (served.folder / "served.csv").read_text().splitlines()[1]
 
 
 def test_counts_become_tables_figures_and_a_report(served: Sandbox) -> None:
@@ -46,6 +59,7 @@ def test_counts_become_tables_figures_and_a_report(served: Sandbox) -> None:
     run = served.snakemake()
     assert run.code == 0, run.output
     assert "counts hold neither p and q of tokens nor draft positions" in run.output
+    assert not (served.folder / "resources/build").exists()
     cell = "eagle/sampled/served"
     written = {path.name for path in (served.results / "tables" / cell).iterdir()}
     assert written == set(count_table_names(["group"]))
@@ -62,22 +76,29 @@ def test_counts_become_tables_figures_and_a_report(served: Sandbox) -> None:
     assert not again.job_counts()
 
 
-def test_other_counts_are_tabulated_anew_and_wrong_ones_are_one_sentence(served: Sandbox) -> None:
-    path = served.folder / "served.csv"
-    before = path.read_text()
-    try:
-        lines = before.splitlines()
-        lines[1] = re.sub(r"(?:\d+,){2}(\d+,\d+,\d+)$", r"9,3,\1", lines[1])
-        path.write_text("\n".join(lines))
+def test_other_counts_are_tabulated_anew(served: Sandbox) -> None:
+    row = first_row(served)
+    with served.edited("served.csv", row, f"{row}0"):  # ten times the drafted tokens
+        assert {"tabulate_counts", "write_report"} <= set(served.dry_run().job_counts())
+
+
+def test_wrong_counts_are_one_sentence(served: Sandbox) -> None:
+    row = first_row(served)
+    with served.edited("served.csv", row, re.sub(r"(?:\d+,){2}(\d+,\d+,\d+)$", r"9,3,\1", row)):
         refused = served.dry_run()
-        assert refused.code == 2
-        assert "specgap: served.csv row 1 (line 2): 9 accepted of 3 judged tokens" in refused.output
-        assert "Traceback" not in refused.output
-    finally:
-        path.write_text(before)
-    assert {"tabulate_counts", "write_report"} <= set(served.dry_run().job_counts())
+    assert refused.code == 2
+    assert "specgap: served.csv row 1 (line 2): 9 accepted of 3 judged tokens" in refused.output
+    assert "Traceback" not in refused.output
 
 
+@pytest.mark.parametrize("target", ["power", "prefetch"])
+def test_other_targets_of_counts_build_nothing_either(served: Sandbox, target: str) -> None:
+    planned = served.dry_run(target)
+    assert planned.code == 0, planned.output
+    assert not {"build_rust_agg", "environment", "fetch_model"} & set(planned.job_counts())
+
+
+@pytest.mark.landing
 def test_a_bundle_of_counts_is_drawn_elsewhere(served: Sandbox, tmp_path: Path) -> None:
     run = served.snakemake("--", "bundle")
     assert run.code == 0, run.output

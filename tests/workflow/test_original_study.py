@@ -6,11 +6,13 @@ import pytest
 import yaml
 
 from specgap.tables.csv import read_table
-from tests.support.sandbox import ROOT, make_sandbox
+from tests.support.sandbox import FEW_FIGURES, ORIGINAL_FIGURES, ROOT, make_sandbox
 from tests.support.tiny_models import gpt2_shaped_folder, gpt_neo_shaped_folder
 
 HONEST = ROOT.parent / "shared/data/honest"
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.landing
+#: With ten figures by group at the main setting, and these at all three, the original has nineteen.
+PROBABILITIES = {"probabilities_accepted", "probabilities_rejected", "probabilities_both"}
 
 
 @pytest.mark.skipif(not HONEST.is_dir(), reason="HONEST's two files are not here")
@@ -27,15 +29,22 @@ def test_the_original_study_runs_to_its_figures_on_honest(tmp_path: Path) -> Non
         "gpt2": {"target": str(gpt2), "draft": str(models / "distilgpt2")},
         "gpt-neo": {"target": str(neo), "draft": str(models / "gpt-neo-small")},
     }
-    # A pilot with one set of few figures, since only the chain is tried here.
-    config |= {"limit": 3, "figures": {"settings": ["heuristic-5"]}}
-    sandbox.draw_few()
+    # A pilot with few figures beside the original's, since only the chain is tried here.
+    config |= {"limit": 3}
+    sandbox.draw_few(FEW_FIGURES | ORIGINAL_FIGURES)
     sandbox.write_config(**config)
     run = sandbox.snakemake()
     assert run.code == 0, run.output
+    figures = sandbox.folder / config["results"] / "figures"
     for pair in config["pairs"]:
-        cell = sandbox.folder / config["results"] / "figures" / pair / "sampled/heuristic-5"
-        assert len(list(cell.glob("likelihood_difference_*.png"))) == 10
+        drawn = {
+            setting: {file.stem for file in (figures / pair / "sampled" / setting).glob("*.png")}
+            for setting in ("heuristic-5", "constant-5", "constant-20")
+        }
+        main = drawn.pop("heuristic-5")
+        assert main > PROBABILITIES
+        assert len([name for name in main if name.startswith("likelihood_difference_")]) == 10
+        assert drawn == {"constant-5": PROBABILITIES, "constant-20": PROBABILITIES}
         acceptance = read_table(
             sandbox.folder / config["results"] / "tables" / pair / "sampled/heuristic-5/acceptance.csv"
         )

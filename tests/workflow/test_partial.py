@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from specgap.aggregate import load
 from tests.support.lab import pause_after_shards, wait_until
 from tests.support.sandbox import Sandbox
 from tests.workflow.conftest import prepare_study
 
+pytestmark = pytest.mark.slow
 PARTIAL = ("--config", "partial=true", "--")
 COUNTED = "aggregates/tiny/sampled/heuristic-3/state.rust_agg"
 
@@ -57,6 +60,7 @@ def test_a_partial_study_of_all_shards_has_the_counts_of_the_whole_one(copy: San
     assert "Nothing to be done" in copy.dry_run().output
 
 
+@pytest.mark.landing
 def test_figures_of_what_there_is_are_drawn_while_the_study_is_traced(copy: Sandbox) -> None:
     copy.draw_few()
     drawn = copy.results / "figures"

@@ -14,7 +14,7 @@ from tests.support.sandbox import Sandbox, make_sandbox
 from tests.support.tiny_models import gpt2_shaped_folder
 from tests.workflow.conftest import PROMPTS, STUDY, write_prompts
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.landing
 
 #: The tiny study, with models and prompts of the hub; a branch may be named or not.
 FROM_HUB = {

@@ -58,6 +58,7 @@ def test_a_setting_that_is_only_counted_has_the_rates_that_its_records_would_hav
     pd.testing.assert_frame_equal(table(copy, "sampled/constant-4", "acceptance.csv"), counted)
 
 
+@pytest.mark.landing
 def test_without_tails_what_needs_discarded_tokens_is_empty_and_says_so(copy: Sandbox) -> None:
     before = table(copy, "sampled/constant-4", "acceptance.csv")
     copy.write_config(**{**STUDY, "tails": "none"})
@@ -74,6 +75,7 @@ def test_without_tails_what_needs_discarded_tokens_is_empty_and_says_so(copy: Sa
 CARRIED = {"schedule": "heuristic", "num_assistant_tokens": 3, "carry_state": True}
 
 
+@pytest.mark.landing
 def test_carried_state_under_replay_is_transformers_own_when_greedy(copy: Sandbox) -> None:
     """The same rounds in the same order of prompts, from replay's one job and from assisted's."""
     greedy = {"mode": "greedy", "max_new_tokens": 10}
@@ -104,7 +106,7 @@ def test_every_figure_of_the_original_is_there_by_name(study: Sandbox, cell: str
 
 def test_the_figures_over_settings_are_there(study: Sandbox) -> None:
     folder = study.results / "figures/tiny/sampled/all"
-    assert {"schedule_sweep.png", "probabilities_by_setting.png"} <= {file.name for file in folder.iterdir()}
+    assert {"schedule_sweep.png", "schedule_state.png"} <= {file.name for file in folder.iterdir()}
 
 
 def test_the_report_the_methods_and_the_references_are_there(study: Sandbox) -> None:
@@ -113,6 +115,7 @@ def test_the_report_the_methods_and_the_references_are_there(study: Sandbox) -> 
     assert "@" in (study.results / "references.bib").read_text()
 
 
+@pytest.mark.landing
 def test_measured_times_are_drawn_only_when_asked_for(copy: Sandbox) -> None:
     figure = "results/figures/tiny/sampled/all/measured_speed_up.png"
     assert not (copy.folder / figure).exists()
@@ -126,6 +129,7 @@ def test_measured_times_are_drawn_only_when_asked_for(copy: Sandbox) -> None:
     assert "decoding 'greedy' has no setting with collector assisted" in ran.output
 
 
+@pytest.mark.landing
 def test_what_a_study_costs_is_told_before_it_runs(copy: Sandbox) -> None:
     shutil.rmtree(copy.results)
     run = copy.snakemake("--", "estimate")
@@ -135,6 +139,7 @@ def test_what_a_study_costs_is_told_before_it_runs(copy: Sandbox) -> None:
     assert not list(copy.results.glob("[pt]*s/**/*.parquet"))
 
 
+@pytest.mark.landing
 def test_what_a_study_could_have_found_is_told_of_every_cell_with_figures(copy: Sandbox) -> None:
     run = copy.snakemake("--", "power")
     assert run.code == 0, run.output
@@ -196,6 +201,7 @@ def counted_by(copy: Sandbox, jobs: int, **keys: object) -> tuple[bytes, list[st
     return (copy.folder / STATE).read_bytes(), [name.removesuffix(".rust_agg") for name in counted]
 
 
+@pytest.mark.landing
 def test_any_number_of_counting_jobs_gives_the_same_bytes_and_traces_nothing(copy: Sandbox) -> None:
     whole, parts = counted_by(copy, 1)
     assert parts == []
@@ -211,6 +217,7 @@ def test_any_number_of_counting_jobs_gives_the_same_bytes_and_traces_nothing(cop
     assert counted_by(copy, 2, bins={"probability": 10}) == (coarse, ["1-of-2", "2-of-2"])
 
 
+@pytest.mark.landing
 def test_another_number_of_counting_jobs_redraws_no_figure(copy: Sandbox) -> None:
     before = {file: file.read_bytes() for file in copy.results.glob("aggregates/**/state.rust_agg")}
     copy.write_config(**{**STUDY, "aggregate": {"jobs": 2}})
@@ -234,6 +241,7 @@ def test_a_damaged_shard_of_paths_is_named_and_then_replaced(copy: Sandbox) -> N
     assert shard.read_bytes() == whole
 
 
+@pytest.mark.landing
 def test_a_damaged_shard_is_named_and_then_replaced(copy: Sandbox) -> None:
     shard = next((copy.results / "traces/tiny/greedy/heuristic-3").glob("*.parquet"))
     whole = shard.read_bytes()

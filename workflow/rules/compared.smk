@@ -16,6 +16,11 @@ def compared_counts(wildcards):
     return [str(layout.state_file(Path(STUDY.results), cell)) for cell in cells]
 
 
+def pairs_script():
+    """Return the script that tabulates pairs: those of a server's counts know no states, so no `rust_agg`."""
+    return "tabulate_served_pairs.py" if STUDY.collector == "counts" else "tabulate_pairs.py"
+
+
 def pairs_figures(decoding):
     """Return the figures over all pairs of a decoding, by file name without its ending."""
     cell = compared_cell(decoding)

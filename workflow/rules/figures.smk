@@ -1,7 +1,10 @@
-"""Figures: all of a cell by one process, or one by itself when it is asked for by name."""
+"""Figures: all of a cell by one process, or one by itself when it is asked for by name.
+
+The main setting of a decoding has the whole set, others few of it (`figures.whole_set`).
+"""
 
 
-ruleorder: draw_figure > draw_figures > draw_figures_greedy
+ruleorder: draw_figure > draw_figures > draw_figures_greedy > draw_few_figures > draw_few_figures_greedy
 
 
 rule draw_figures:
@@ -15,11 +18,11 @@ rule draw_figures:
     output:
         index="<results>/figures/{pair}/{decoding}/{setting}/index.json",
         # Kept when the rule runs again: a figure that nothing has changed is not redrawn.
-        figures=update(figure_files("{setting}", decodings_of("sampled"))),
+        figures=update(figure_files(cells_with_figures("sampled", whole=True))),
     log:
         "<logs>/draw_figures/{pair}/{decoding}/{setting}.log",
     wildcard_constraints:
-        decoding=one_of(decodings_of("sampled")),
+        setting=setting_of(cells_with_figures("sampled", whole=True)),
     group:
         "figures"
     conda:
@@ -40,9 +43,32 @@ rule draw_figures:
 use rule draw_figures as draw_figures_greedy with:
     output:
         index="<results>/figures/{pair}/{decoding}/{setting}/index.json",
-        figures=update(figure_files("{setting}", decodings_of("greedy"))),
+        figures=update(figure_files(cells_with_figures("greedy", whole=True))),
     wildcard_constraints:
-        decoding=one_of(decodings_of("greedy")),
+        setting=setting_of(cells_with_figures("greedy", whole=True)),
+
+
+use rule draw_figures as draw_few_figures with:
+    input:
+        prompts="<results>/study/prompts.parquet",
+        tables=[f"<results>/tables/{{pair}}/{{decoding}}/{{setting}}/{name}" for name in few_tables()],
+        code=sources("src/specgap/figures/*.py", "src/specgap/figures/*.mplstyle"),
+    output:
+        index="<results>/figures/{pair}/{decoding}/{setting}/index.json",
+        figures=update(figure_files(cells_with_figures("sampled", whole=False))),
+    wildcard_constraints:
+        setting=setting_of(cells_with_figures("sampled", whole=False)),
+    params:
+        config=CONFIG_FILE,
+        specs=fixed(specs_as_json(few_specs(), ["cell", "group"])),
+
+
+use rule draw_few_figures as draw_few_figures_greedy with:
+    output:
+        index="<results>/figures/{pair}/{decoding}/{setting}/index.json",
+        figures=update(figure_files(cells_with_figures("greedy", whole=False))),
+    wildcard_constraints:
+        setting=setting_of(cells_with_figures("greedy", whole=False)),
 
 
 for number, stems, decodings in alike(settings_figures):

@@ -2,6 +2,9 @@
 
 import shlex
 
+#: What the facts in the header of every figure of one setting are read from.
+HEADER_TABLE = "acceptance--overall.csv"
+
 
 def counted_files(wildcards):
     """Return what a state is made of: done files, or the states of a cell's parts."""
@@ -90,9 +93,23 @@ def state_cell(wildcards):
     return Cell(wildcards.pair, wildcards.decoding, setting.name)
 
 
-def figures_of(cell, prompts, timed=False):
-    """Return the figures of a cell by file name without its ending; those of measured times when asked for."""
-    return figure_plan.figures_of(FIGURES, STUDY, cell, prompts.groups_of(grouping_names()[0]), timed=timed)
+def figures_of(cell, prompts, by_name=False):
+    """Return the figures of a cell by file name without its ending; with `by_name`, all that may be asked for."""
+    groups = prompts.groups_of(grouping_names()[0])
+    return figure_plan.figures_of(FIGURES, STUDY, cell, groups, by_name=by_name)
+
+
+def cells_with_figures(mode, whole):
+    """Return a mode's cells, of any pair, that have the whole figure set, or those that have few of it."""
+    decodings = {name: STUDY.figure_settings_of(name) for name in decodings_of(mode)}
+    cells = [Cell("{pair}", name, one.name) for name, settings in decodings.items() for one in settings]
+    return [cell for cell in cells if figure_plan.has_whole_set(STUDY, cell) == whole]
+
+
+def setting_of(cells):
+    """Return a constraint on a setting that these cells alone meet: a path has the decoding before it."""
+    names = [(re.escape(cell.decoding), re.escape(cell.setting)) for cell in cells]
+    return "|".join(f"(?<=/{decoding}/){setting}" for decoding, setting in names) or "(?!)"
 
 
 def drawn_tables():
@@ -104,23 +121,33 @@ def drawn_tables():
     return [name for of_kind in names for name in of_kind(groupings)]
 
 
-def figure_files(setting, decodings):
-    """Return the files that a cell's figures go to; none while the groups have yet to be fetched."""
-    if not decodings or not PROMPTS:
-        return []
-    return with_endings(setting, figures_of(Cell("{pair}", decodings[0], setting), PROMPTS))
+def few_specs():
+    """Return the figures of settings that have few of them; none where all settings have the whole set."""
+    cells = [cell for mode in ("sampled", "greedy") for cell in cells_with_figures(mode, whole=False)]
+    return figure_plan.drawn_specs(FIGURES, STUDY, cells[0]) if cells else []
+
+
+def few_tables():
+    """Return the names of the tables that those, and the facts in their headers, are drawn from."""
+    drawn = [f"{table}.csv" for spec in few_specs() for table in spec.tables]
+    return list(dict.fromkeys([*drawn, HEADER_TABLE]))
+
+
+def figure_files(cells):
+    """Return the files that the figures of such cells go to; none while the groups have yet to be fetched."""
+    return with_endings("{setting}", figures_of(cells[0], PROMPTS)) if cells and PROMPTS else []
 
 
 def figure_spec(wildcards):
     with one_sentence():
-        figures = figures_of(cell_of(wildcards), study_prompts(), timed=True)
+        figures = figures_of(cell_of(wildcards), study_prompts(), by_name=True)
         return figure_plan.named(figures, wildcards.figure)[0]
 
 
 def figure_tables(wildcards):
     """Return the tables that one figure is drawn from, and what the facts in its header are read from."""
     folder = Path(STUDY.results) / "tables" / cell_of(wildcards).folder
-    header = "settings.csv" if wildcards.setting == ALL_SETTINGS else "acceptance--overall.csv"
+    header = "settings.csv" if wildcards.setting == ALL_SETTINGS else HEADER_TABLE
     drawn = figure_plan.table_files(figure_spec(wildcards), folder)
     return list(map(str, dict.fromkeys([*drawn, folder / header])))
 

@@ -65,10 +65,14 @@ rule environment:
 
 
 # What needs a network, fetched where there is one. It makes no file and so runs whenever it is asked for.
+# A study of counts traces and builds nothing.
 rule prefetch:
     input:
-        expand("<resources>/environments/{environment}.txt", environment=["trace", "build"]),
-        "<build>/rust_agg",
+        expand(
+            "<resources>/environments/{environment}.txt",
+            environment=[] if STUDY.collector == "counts" else ["trace", "build"],
+        ),
+        [] if STUDY.collector == "counts" else "<build>/rust_agg",
         [
             str(hub.record_file(Path(STUDY.resources_folder), model))
             for model in hub.hub_models(STUDY).values()

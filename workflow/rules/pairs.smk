@@ -21,6 +21,7 @@ rule tabulate_pairs:
         mem_mb=step_memory("tabulate"),
         runtime=step_minutes("tabulate"),
     params:
+        script=pairs_script(),
         folder=output_folder,
         config=CONFIG_FILE,
         setting=lambda wildcards: compared_cell(wildcards.decoding).setting,
@@ -32,7 +33,7 @@ rule tabulate_pairs:
     message:
         "Holding the pairs of {wildcards.decoding} side by side"
     shell:
-        "specgap tabulate_pairs.py {params.config:q} {input.prompts:q} {wildcards.decoding:q}"
+        "specgap {params.script} {params.config:q} {input.prompts:q} {wildcards.decoding:q}"
         " {params.setting:q} {params.folder:q} {input.counts:q} 2> {log:q}"
 
 

@@ -88,7 +88,7 @@ def draw_cell(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spec
 
 def draw_named(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spec], stem: str) -> None:
     """Draw the one figure of a cell that has this file name (without ending)."""
-    plan = figures_of(specs, study, cell, prompts.groups_of(prompts.groupings[0]), timed=True)
+    plan = figures_of(specs, study, cell, prompts.groups_of(prompts.groupings[0]), by_name=True)
     spec, group = named(plan, stem)
     tables = kind_folder(Path(study.results), "tables", cell)
     only = timed_setting(tables) if spec.timing else None

@@ -88,24 +88,34 @@ def _has_tables(spec: Spec, tables: Collection[str] | None) -> bool:
 
 
 def figures_of(
-    specs: Iterable[Spec], study: Study, cell: Cell, groups: Sequence[str], *, timed: bool = False
+    specs: Iterable[Spec], study: Study, cell: Cell, groups: Sequence[str], *, by_name: bool = False
 ) -> Plan:
-    """Return the figures of a study's cell, which may be one over all settings or all pairs.
+    """Return the figures that a run draws of a study's cell, which may be one over all settings or all pairs.
 
-    Those of measured times are among them where `timed` is true: they are drawn when asked for, by no run.
+    With `by_name`, all that are drawn when asked for by name: those of measured times too, and the whole set
+    of every setting.
     """
     mode = study.decodings[cell.decoding].mode
-    chosen = [
-        spec
-        for spec in specs
-        if (timed or not spec.timing) and not (spec.needs_tokens and study.collector == "counts")
-    ]
+    specs = list(specs) if by_name else drawn_specs(specs, study, cell)
+    chosen = [spec for spec in specs if not (spec.needs_tokens and study.collector == "counts")]
     if cell.pair == ALL_PAIRS:
         return figures_of_pairs(chosen, mode) if cell in compared_cells(study) else {}
     if cell.setting != ALL_SETTINGS:
         return figures_of_cell(chosen, groups, mode, cell_tables(study))
-    tables = [*settings_tables(study, cell.decoding), *(TIMING_TABLES if timed else ())]
+    tables = [*settings_tables(study, cell.decoding), *(TIMING_TABLES if by_name else ())]
     return figures_of_settings(chosen, mode, tables)
+
+
+def drawn_specs(specs: Iterable[Spec], study: Study, cell: Cell) -> list[Spec]:
+    """Return the entries of which a run draws figures of a cell, where the cell has their tables."""
+    whole = has_whole_set(study, cell)
+    return [spec for spec in specs if not spec.timing and (whole or spec.every_setting)]
+
+
+def has_whole_set(study: Study, cell: Cell) -> bool:
+    """Say whether a cell has every figure; if not, it has those that every setting has."""
+    whole = [setting.name for setting in study.whole_settings_of(cell.decoding)]
+    return cell.setting in (ALL_SETTINGS, *whole)
 
 
 def named(plan: Plan, stem: str) -> tuple[Spec, str | None]:

@@ -38,6 +38,7 @@ class Spec(BaseModel):
     verdicts: list[Literal["accepted", "rejected"]] = Field(default=["accepted", "rejected"], min_length=1)
     modes: list[Mode] = Field(default=["sampled", "greedy"], min_length=1)
     scope: Literal["cell", "group", "settings", "pairs"] = "cell"
+    every_setting: bool = False
     timing: bool = False
     needs_tokens: bool = False
     caption: str = Field(min_length=1)
@@ -83,6 +84,8 @@ class Spec(BaseModel):
                     raise ValueError(
                         f"table {table!r} has no column {column!r}; it has {', '.join(sorted(known[name]))}"
                     )
+        if self.every_setting and self.scope not in ("cell", "group"):
+            raise ValueError(f"every_setting with scope {self.scope}; expected scope cell or group")
         if self.scope != "group" and "{group}" in self.caption + self.alt:
             raise ValueError("placeholder {group}; wanted it with scope group only")
         return self

@@ -11,11 +11,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from specgap.aggregate import group_key, unit_key
 from specgap.stats import distances as stats
 from specgap.stats.distances import PERMUTATIONS, UnitHistograms
 from specgap.tables.acceptance import Mode
 from specgap.tables.counts import Row, frame_of
+from specgap.tables.keys import group_key, unit_key
 from specgap.tables.membership import Group, pair_notes, shared_notes
 
 #: Bins of a unit's histogram, and the range of each quantity, as `rust_agg` has them.

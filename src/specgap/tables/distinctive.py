@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from specgap.aggregate import group_key, unit_key
 from specgap.stats.distinctive import LEAST_UNITS, PRIOR_TOTAL, TokenCounts, log_odds, log_odds_interval
 from specgap.stats.layout import Floats, Ints
 from specgap.tables.acceptance import Mode
 from specgap.tables.counts import Row, frame_of
+from specgap.tables.keys import group_key, unit_key
 from specgap.tables.membership import Group
 from specgap.tables.vocabulary import token_text
 

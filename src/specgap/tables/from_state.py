@@ -1,16 +1,16 @@
 """What the tables need of an aggregate: the one file that knows the columns of `rust_agg`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 import rust_agg
-from specgap.aggregate import group_key, split_key
 from specgap.tables.calibration import CalibrationBin
+from specgap.tables.cell import CellCounts
 from specgap.tables.counts import Counts, Discarded, PromptCounts
+from specgap.tables.keys import group_key, split_key
 from specgap.tables.membership import Group
 from specgap.tables.positions import Positions
 from specgap.tables.surer import SurerCounts
@@ -30,19 +30,6 @@ _COUNTS = {
     "entropy_values": "n_entropy",
 }
 _SUMS = {"overlap_sum": "sum_overlap", "severity_sum": "sum_severity", "entropy_sum": "sum_entropy"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellCounts(PromptCounts):
-    """Everything that was counted in one cell (pair, decoding, setting)."""
-
-    #: By prompt id.
-    positions: dict[int, Positions]
-    histograms: pd.DataFrame
-    joint_histogram: pd.DataFrame
-    calibration: list[CalibrationBin]
-    #: Histograms of each unit by verdict.
-    unit_histograms: pd.DataFrame
 
 
 def cell_counts(state: rust_agg.State) -> CellCounts:

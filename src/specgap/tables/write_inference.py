@@ -11,11 +11,11 @@ from specgap.layout import table_file
 from specgap.prompts import PromptSet
 from specgap.tables.acceptance import Mode
 from specgap.tables.adjusted import Measures, adjusted_differences
+from specgap.tables.cell import CellCounts
 from specgap.tables.comparison import compare
 from specgap.tables.counts import Counts, PromptCounts, total
 from specgap.tables.differences import group_differences
 from specgap.tables.distances import distances, distributions
-from specgap.tables.from_state import CellCounts
 from specgap.tables.gap_test import gap_null, gap_test, power_table
 from specgap.tables.intervals import intervals
 from specgap.tables.layout import SAME_AS_STRATA, Entries, entries
