@@ -19,6 +19,10 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
 SIMULATIONS := $(wildcard tests/statistics/test_*_worlds.py)
+# How much the dear suites try: small, or full as in `make test-all` (tests/support/size.py).
+SIZE := small
+export SPECGAP_SIZE := $(SIZE)
+OF_SIZE := $(if $(filter full,$(SIZE)),,and not full)
 # Tests with a target of their own; pyproject.toml leaves them out of a plain `pytest`.
 APART := simulation or faults or conda or cluster
 # How much is tried (tests/support/size.py): `small`, or `full` as `make test-all` has it.
@@ -61,14 +65,16 @@ test-times: .venv/.rust_agg ## tests/times.json, by which processes share the te
 	pytest $(SHARED) -m "not ($(APART))" --junit-xml .venv/times.xml
 	python -m tests.support.times .venv/times.xml
 
-test-conda: figures ## the embedded study with --use-conda through a stand-in for conda, byte-equal to `make figures`
-	pytest -m conda --basetemp .venv/test-conda tests/conda
+# At full size the embedded study is held against what `make figures` has drawn.
+test-conda: $(if $(filter full,$(SIZE)),figures,.venv/.rust_agg) ## a study with --use-conda through a stand-in for conda; SIZE=full: the embedded one too
+	pytest -m "conda $(OF_SIZE)" --basetemp .venv/test-conda tests/conda
 	rm -rf .venv/test-conda
 
-test-faults: .venv/.rust_agg ## kills, full disks, damaged shards: docs/reliability.md; needs root for its tmpfs
-	pytest -n 2 --dist worksteal -m faults tests/faults
+test-faults: .venv/.rust_agg ## kills, full disks, damaged shards; needs root for its tmpfs; SIZE=full: five times as many
+	pytest -n 2 --dist worksteal -m "faults $(OF_SIZE)" tests/faults
 
-reliability: test-faults ## the table of docs/reliability.md, counted anew
+reliability: .venv/.rust_agg ## the table of docs/reliability.md, counted anew at full size
+	$(MAKE) test-faults SIZE=full
 	python -m tests.faults.table
 
 soak: .venv/.rust_agg ## small studies in a loop, killed at random; SOAK_MINUTES=30
@@ -83,17 +89,19 @@ audit: .venv/.ready ## known holes in what specgap is built on, where their data
 quick: .venv/.rust_agg ## while editing, in half a minute: no Snakemake, no torch
 	pytest -q $(SHARED) -m "not (slow or landing or full or $(APART))"
 
-test-statistics: .venv/.rust_agg ## simulated studies in full, in at most 20 minutes; the table of docs/statistics.md
+test-statistics: .venv/.rust_agg ## simulated studies, 400 worlds each; SIZE=full: 2,000, and the table of docs/statistics.md
 	rm -rf .venv/measured
-	SPECGAP_WORLDS=2000 SPECGAP_MEASURED=.venv/measured pytest -n $(CORES) --dist worksteal $(SIMULATIONS)
+	SPECGAP_MEASURED=.venv/measured pytest -n $(CORES) --dist worksteal $(SIMULATIONS)
+ifeq ($(SIZE),full)
 	@python -m tests.statistics.table .venv/measured
+endif
 
 demonstration: .venv/.rust_agg ## three studies whose truth is known, and what is said of them: results/demonstration/
 	@python scripts/demonstrate.py results/demonstration
 	@echo "specgap: results/demonstration/known_truth.png"
 
-test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian), in at most 25 minutes
-	pytest -n 4 --dist worksteal --durations 0 --durations-min 5 -m cluster tests/cluster
+test-cluster: .venv/.rust_agg ## profiles and faults on a real Slurm that is brought up here (root, Debian); SIZE=full: two hundred jobs too
+	pytest -n 4 --dist worksteal --durations 0 --durations-min 5 -m "cluster $(OF_SIZE)" tests/cluster
 
 check: .venv/.rust_agg ## formats, lints, types
 	ruff format --check .

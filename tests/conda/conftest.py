@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.sandbox import ROOT
+from tests.support.size import SIZE_NAME
 
 STANDIN = ROOT / "tests/support/conda_standin"
 
@@ -20,6 +21,8 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     subprocess.run(
         [sys.executable, STANDIN / "channel.py", folder / "conda-forge", *environments], check=True
     )
+    # At full size the extension is what its rule makes of it.
+    quick = {} if SIZE_NAME == "full" else {"RUSTC_WORKSPACE_WRAPPER": str(STANDIN / "rustc_quick")}
     programs = [STANDIN / "bin", Path(sys.executable).parent, os.environ["PATH"]]
     return {
         "PATH": os.pathsep.join(map(str, programs)),
@@ -27,6 +30,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "CONDA_STANDIN_CACHE": str(folder / "unpacked"),
         # Crates that this checkout has built are not built again.
         "CARGO_TARGET_DIR": str(ROOT / "rust_agg/target"),
+        **quick,
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.faults.faults import Count, counted
 from tests.faults.server import Server
 from tests.faults.study import Study
+from tests.support.size import SIZE
 
 pytestmark = pytest.mark.faults
 
@@ -98,7 +99,7 @@ def test_a_full_disk_gives_one_sentence_and_what_was_finished_is_kept(
             before, pages = count.injected, 0
             disk.has_room_for(pages)
             while refused(study, wanted, step, server, count, why="No space left on device"):
-                pages = max(pages + 1, pages * 3 // 2)
+                pages = max(pages + 1, int(pages * SIZE.disk_growth))
                 disk.has_room_for(pages)
             assert count.injected > before, f"{step} wrote nothing"
             assert study.digests() == wanted, step

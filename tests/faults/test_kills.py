@@ -8,11 +8,11 @@ import pytest
 from tests.faults.faults import Count, counted
 from tests.faults.server import Server
 from tests.faults.study import Study
+from tests.support.size import SIZE
 
 pytestmark = pytest.mark.faults
 
-#: How often each of the four steps that the table names is killed.
-TIMES, TIMES_TERMINATED = 50, 10
+#: The four steps that the table names.
 KILLED = {
     "traces": "collect_traces heuristic-3-assisted",
     "paths": "collect_paths",
@@ -90,8 +90,8 @@ def test_a_step_killed_at_random_moments_ends_byte_equal(
 ) -> None:
     with counted(f"kill-{which}") as count:
         disturbed = Disturbed(study, undisturbed, KILLED[which], server, count)
-        kill(disturbed, which, TIMES, signal.SIGKILL, count)
-    assert count.injected == TIMES
+        kill(disturbed, which, SIZE.kills, signal.SIGKILL, count)
+    assert count.injected == SIZE.kills
 
 
 @pytest.mark.parametrize("which", KILLED)
@@ -100,12 +100,12 @@ def test_a_step_that_is_terminated_ends_byte_equal(
 ) -> None:
     with counted("term") as count:
         disturbed = Disturbed(study, undisturbed, KILLED[which], server, count)
-        kill(disturbed, f"{which} terminated", TIMES_TERMINATED, signal.SIGTERM, count)
-    assert count.injected == TIMES_TERMINATED
+        kill(disturbed, f"{which} terminated", SIZE.terminations, signal.SIGTERM, count)
+    assert count.injected == SIZE.terminations
 
 
 @pytest.mark.parametrize("begins", [*GOES_ON, "anew"])
-def test_every_step_killed_at_each_of_its_changes_ends_byte_equal(
+def test_every_step_killed_before_its_changes_ends_byte_equal(
     begins: str, study: Study, undisturbed: Study, server: Server
 ) -> None:
     if begins in GOES_ON:
@@ -128,9 +128,9 @@ def test_every_step_killed_at_each_of_its_changes_ends_byte_equal(
 
 
 def _kill_in_a_row(disturbed: Disturbed, *, undone: bool = False) -> None:
-    """Kill a step before its first change, its second and so on; each run finds what the last one left."""
+    """Kill a step before one change after the other; each run finds what the last one left."""
     event = 1
     while not disturbed.run(signal=signal.SIGKILL, event=event, watched=str(disturbed.study.results)):
         if undone:
             disturbed.study.undo(disturbed.step)
-        event += 1
+        event += SIZE.change_stride

@@ -9,6 +9,7 @@ import pytest
 from tests.faults.faults import counted
 from tests.faults.server import Server
 from tests.faults.study import Study, remake
+from tests.support.size import SIZE
 
 pytestmark = pytest.mark.faults
 
@@ -25,7 +26,7 @@ NATIVE = (-signal.SIGABRT, -signal.SIGSEGV, 127)
 
 #: In bytes. Below 8 MiB no thread has a stack; then small steps, of which more end a step the less memory the
 #: forked process has at hand.
-LIMITS = [MIB, 2 * MIB, 4 * MIB, 6 * MIB, *range(8 * MIB, 64 * MIB, MIB // 4)]
+LIMITS = [MIB, 2 * MIB, 4 * MIB, 6 * MIB, *range(8 * MIB, 64 * MIB, SIZE.memory_growth)]
 
 
 def is_close(study: Study, undisturbed: Study, name: str) -> bool:
@@ -77,7 +78,7 @@ def test_a_device_without_room_at_times_halves_the_batch_and_gives_the_same_byte
     step: str, study: Study, undisturbed: Study, server: Server
 ) -> None:
     with counted("device-memory") as count:
-        for forward in (1, 2, 3, 5, 8, 13, 21):
+        for forward in SIZE.forwards:
             study.undo(step)
             ending = server.run(study.order(step, no_room=(forward, forward + 2)))
             assert ending.code == 0, ending.output

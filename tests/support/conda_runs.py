@@ -9,8 +9,9 @@ COMPARED = ("figures", "tables", "aggregates", "study/figures", "study/tables", 
 
 
 def with_conda(study: Sandbox, prefix: Path, *arguments: str) -> Run:
-    """Run the embedded study as README says."""
-    return study.workflow("--cores", "8", "--use-conda", "--conda-prefix", str(prefix), *arguments)
+    """Run a study as README says: the embedded one where the sandbox has no config of its own."""
+    config = ["--configfile", study.config.name] if study.config.exists() else []
+    return study.workflow(*config, "--use-conda", "--conda-prefix", str(prefix), *arguments)
 
 
 def compared(results: Path) -> dict[str, bytes]:

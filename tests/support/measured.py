@@ -5,9 +5,11 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-#: How many worlds a simulation draws; `make test-statistics` asks for more.
-WORLDS = int(os.environ.get("SPECGAP_WORLDS", "400"))
-#: Where `make test-statistics` collects what was measured.
+from tests.support.size import SIZE
+
+#: How many worlds a simulation draws.
+WORLDS = SIZE.worlds
+#: Where `make test-statistics SIZE=full` collects what was measured.
 _COLLECTED = os.environ.get("SPECGAP_MEASURED")
 
 

@@ -12,6 +12,7 @@ import rust_agg
 from specgap.trace.shards import write_parquet
 from tests.support import thrift
 from tests.support.damage import KINDS, PLAN, Job, Outcome, outcomes, rounds, shard_of, traces
+from tests.support.size import SIZE
 from tests.support.thrift import Struct
 
 #: A few of what a fold may be asked for; columns that it does not need are not looked at.
@@ -64,8 +65,8 @@ def problems(jobs: list[Job], fine: Callable[[Outcome], bool]) -> list[str]:
     return [f"{job}: {outcome}" for job, outcome in found if not fine(outcome) or outcome.seconds > 5]
 
 
-def test_each_of_200_damaged_shards_is_an_error_that_names_it(shard: Path) -> None:
-    seeds = range(100)
+def test_a_damaged_shard_is_an_error_that_names_it(shard: Path) -> None:
+    seeds = range(SIZE.damaged_shards)
     print(f"seeds {seeds} anywhere, {seeds} in the footer; kinds {KINDS}, in turn")
     jobs = [
         Job(str(shard), seed, where, known=True, among_many=seed % 2 == 1)
@@ -78,7 +79,7 @@ def test_each_of_200_damaged_shards_is_an_error_that_names_it(shard: Path) -> No
 def test_damage_to_a_loose_file_is_an_error_that_names_it_or_changes_nothing(
     shard: Path, written: dict[str, str]
 ) -> None:
-    seeds = range(100)
+    seeds = range(SIZE.damaged_shards)
     print(f"seeds {seeds} anywhere, in the footer and in page headers; kinds {KINDS}, in turn")
     jobs = [
         Job(path, seed, where, parts=asked[seed % len(asked)])

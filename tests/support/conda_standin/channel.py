@@ -9,6 +9,7 @@ linked. Builds bear the word `standin`. Needs py-rattler and zstandard.
 import asyncio
 import hashlib
 import importlib.metadata
+import importlib.util
 import io
 import json
 import os
@@ -45,6 +46,13 @@ class Content:
 
     data: bytes
     mode: int
+    #: In seconds: compiled files know their source by it.
+    time: int = 0
+
+    @classmethod
+    def of(cls, file: Path, mode: int | None = None) -> "Content":
+        known = file.stat()
+        return cls(file.read_bytes(), known.st_mode & 0o777 if mode is None else mode, int(known.st_mtime))
 
 
 #: What a package installs: path in the environment to content, or to what a link points to.
@@ -137,14 +145,13 @@ def _python() -> Files:
         "idlelib",
         "lib2to3",
         "turtledemo",
-        "__pycache__",
         "tests",
     }
     standard = base / "lib" / version
     for file in standard.rglob("*"):
         inner = file.relative_to(standard)
         if file.is_file() and not left_out & set(inner.parts) and not inner.parts[0].startswith("config-"):
-            files[f"lib/{version}/{inner}"] = Content(file.read_bytes(), 0o644)
+            files[f"lib/{version}/{inner}"] = Content.of(file, 0o644)
     return files
 
 
@@ -162,18 +169,27 @@ def _tool_version(name: str) -> str:
 
 def _installed(distribution: importlib.metadata.Distribution) -> Files:
     """Return a distribution's files, links to them where they are large; no scripts of this environment."""
-    paths = {
+    listed = {
         os.path.normpath(f"{SITE}/{file}"): Path(str(file.locate())) for file in distribution.files or []
     }
     paths = {
         name: path
-        for name, path in paths.items()
-        if "__pycache__" not in name and path.is_file() and not _is_script(name, path)
+        for source in listed.items()
+        for name, path in _with_compiled(*source)
+        if path.is_file() and not _is_script(name, path)
     }
     if sum(path.stat().st_size for path in paths.values()) > LINKED_FROM:
         tops = {name.removeprefix(f"{SITE}/").partition("/")[0] for name in paths if name.startswith(SITE)}
         return {f"{SITE}/{top}": str(distribution.locate_file(top)) for top in sorted(tops)}
-    return {name: Content(path.read_bytes(), path.stat().st_mode & 0o777) for name, path in paths.items()}
+    return {name: Content.of(path) for name, path in paths.items()}
+
+
+def _with_compiled(name: str, path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield a file, and beside a module what it is compiled to here, so that no job compiles it."""
+    yield name, path
+    if path.suffix == ".py" and path.is_file():
+        compiled = Path(importlib.util.cache_from_source(path))
+        yield f"{Path(name).parent}/__pycache__/{compiled.name}", compiled
 
 
 def _is_script(name: str, path: Path) -> bool:
@@ -228,7 +244,7 @@ def _tar(files: Files) -> bytes:
                 member.type, member.linkname = tarfile.SYMTYPE, value
                 tar.addfile(member)
             else:
-                member.mode, member.size = value.mode, len(value.data)
+                member.mode, member.size, member.mtime = value.mode, len(value.data), value.time
                 tar.addfile(member, io.BytesIO(value.data))
     return out.getvalue()
 

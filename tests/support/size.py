@@ -1,0 +1,66 @@
+"""How much the dear suites try: everything that is planned, or a part while a change is on its way.
+
+`SPECGAP_SIZE` says which, `small` unless set. `make test-all` asks for `full`, and so does `SIZE=full` of the targets
+that it calls. What makes sense at full size alone is marked `full`. Nothing else reads the variable.
+"""
+
+import os
+from dataclasses import dataclass
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Size:
+    """How often things are tried."""
+
+    #: SIGKILLs at random moments of each of four steps, and SIGTERMs.
+    kills: int
+    terminations: int
+    #: A step is killed before its first change and then each so manieth. Odd: a file is opened, then renamed.
+    change_stride: int
+    #: By how much a disk that is too small grows from one run to the next.
+    disk_growth: float
+    #: In bytes: by how much memory that is too small grows.
+    memory_growth: int
+    #: Forwards of a model at which the device has no room.
+    forwards: tuple[int, ...]
+    #: Damaged shards, by where the damage is.
+    damaged_shards: int
+    #: Worlds that a simulation draws. Its bands are three standard errors wide at 400.
+    worlds: int
+
+
+SIZES = {
+    "small": Size(
+        kills=10,
+        terminations=3,
+        change_stride=5,
+        disk_growth=4,
+        memory_growth=4 * _MIB,
+        forwards=(1, 8),
+        damaged_shards=20,
+        worlds=400,
+    ),
+    "full": Size(
+        kills=50,
+        terminations=10,
+        change_stride=1,
+        disk_growth=1.5,
+        memory_growth=_MIB // 4,
+        forwards=(1, 2, 3, 5, 8, 13, 21),
+        damaged_shards=100,
+        worlds=2000,
+    ),
+}
+
+
+def size_called(name: str) -> Size:
+    """Return what `SPECGAP_SIZE` stands for, or say which names there are."""
+    if name not in SIZES:
+        raise ValueError(f"SPECGAP_SIZE is '{name}'; expected {' or '.join(SIZES)}")
+    return SIZES[name]
+
+
+SIZE_NAME = os.environ.get("SPECGAP_SIZE", "small")
+SIZE = size_called(SIZE_NAME)
