@@ -18,17 +18,12 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONPATH
-SIMULATIONS := $(wildcard tests/statistics/test_*_worlds.py)
-# How much the dear suites try: small, or full as in `make test-all` (tests/support/size.py).
-SIZE := small
+# How much is tried (tests/support/size.py): small, or full as in `make test-all`.
+SIZE ?= small
 export SPECGAP_SIZE := $(SIZE)
 OF_SIZE := $(if $(filter full,$(SIZE)),,and not full)
 # Tests with a target of their own; pyproject.toml leaves them out of a plain `pytest`.
 APART := simulation or faults or conda or cluster
-# How much is tried (tests/support/size.py): `small`, or `full` as `make test-all` has it.
-SIZE ?= small
-export SPECGAP_SIZE := $(SIZE)
-LARGEST := $(if $(filter small,$(SIZE)), or full)
 # Modules go to whichever process is free, the longest first (tests/conftest.py).
 SHARED := -n $(CORES) --dist loadfile --no-loadscope-reorder
 
@@ -56,7 +51,7 @@ test: .venv/.rust_agg ## what a reader may rely on, in six minutes on two cores
 	pytest $(SHARED)
 
 test-landing: .venv/.rust_agg ## what `.ci/run` tests beside `make test` and the targets below
-	pytest $(SHARED) -m "(landing or full) and not ($(APART)$(LARGEST))"
+	pytest $(SHARED) -m "(landing or full) and not ($(APART)) $(OF_SIZE)"
 
 test-all: ## everything there is, at full size, in hours; its last run stands in docs/reliability.md
 	@bash .ci/all
@@ -91,7 +86,7 @@ quick: .venv/.rust_agg ## while editing, in half a minute: no Snakemake, no torc
 
 test-statistics: .venv/.rust_agg ## simulated studies, 400 worlds each; SIZE=full: 2,000, and the table of docs/statistics.md
 	rm -rf .venv/measured
-	SPECGAP_MEASURED=.venv/measured pytest -n $(CORES) --dist worksteal $(SIMULATIONS)
+	SPECGAP_MEASURED=.venv/measured pytest -n $(CORES) --dist worksteal -m "simulation $(OF_SIZE)" tests/statistics
 ifeq ($(SIZE),full)
 	@python -m tests.statistics.table .venv/measured
 endif

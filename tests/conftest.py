@@ -1,4 +1,4 @@
-"""How tests run: Hypothesis' same examples every time, the longest modules first, what simulations measured shown."""
+"""How tests run: the same examples of Hypothesis, the longest modules first, simulations with their measures."""
 
 import re
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Traces that several tests look at, each made once per session and only when asked for."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.support.markov import MarkovPair, Matrix, markov_pair
 from tests.support.markov_replay import LAWS, Collected, collect
 from tests.support.markov_runs import DRAFT, EOS, IID_DRAFT, IID_TARGET, SURER, TARGET, Run, trace, warped
 from tests.support.markov_theory import Theory
+from tests.support.size import SIZE, SIZES
 
 LENGTH = 24
 TEMPERATURE, TOP_K = 0.7, 3
@@ -26,7 +28,7 @@ HEURISTIC_20 = {"schedule": "heuristic", "num_assistant_tokens": 20}
 THRESHOLD = {**CONSTANT_8, "confidence_threshold": 0.25}
 CARRIED = {**HEURISTIC_20, "carry_state": True}
 
-#: Name to (matrices, end of text, setting, decoding, samples of each prompt).
+#: Name to (matrices, end of text, setting, decoding, samples of each prompt at full size).
 Plan = tuple[tuple[Matrix, Matrix], int | None, dict[str, Any], dict[str, Any], int]
 MARKOV, IID = (TARGET, DRAFT), (IID_TARGET, IID_DRAFT)
 WARPERS = {"temperature": TEMPERATURE, "top_k": TOP_K}
@@ -77,14 +79,14 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
             setting=setting,
             decoding=decoding,
             prompts=prompts,
-            samples=samples,
+            samples=math.ceil(samples * SIZE.texts / SIZES["full"].texts),
         )
 
     return make
 
 
 #: Prompts behind which the paths of a pair are replayed, each sampled twice.
-REPLAYED = 8000
+REPLAYED = SIZE.replayed
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from specgap.tables.intervals import intervals
 from specgap.tables.layout import entries
 from tests.support.measured import WORLDS, Measured, share
 
+pytestmark = pytest.mark.simulation
+
 #: A chained study takes a tenth of a second.
 CHAINED = max(100, WORLDS // 4)
 #: So many are enough for three standard errors of a power of 80 % to be less than 5 points.

@@ -7,6 +7,8 @@ from scipy.stats import ks_2samp
 from specgap.stats.distances import Floats, UnitHistograms, distances
 from tests.support.measured import WORLDS, Measured
 
+pytestmark = pytest.mark.simulation
+
 #: Three standard errors of a share of .05 in 400 studies, and what a wrong unit rejects at least.
 BAND, GUARD = (0.02, 0.08), (0.25, 1.0)
 N_UNITS = 20

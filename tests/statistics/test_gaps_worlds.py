@@ -12,6 +12,8 @@ from specgap.stats.layout import Floats, Layout, Sums
 from tests.support.group_worlds import HONEST_PLURALS, HONEST_SINGULARS, World
 from tests.support.measured import WORLDS, Measured, share
 
+pytestmark = pytest.mark.simulation
+
 #: Permuted worlds of each simulated study.
 DRAWS = 499
 

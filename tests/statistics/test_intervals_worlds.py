@@ -11,6 +11,8 @@ from specgap.stats.layout import Layout, Sums
 from tests.support.group_worlds import World
 from tests.support.measured import WORLDS, Measured, share
 
+pytestmark = pytest.mark.simulation
+
 
 def alone(n_prompts: int) -> Layout:
     """Return one group whose prompts are its units, without templates."""

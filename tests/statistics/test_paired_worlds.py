@@ -3,6 +3,7 @@ often a difference is claimed where there is none.
 """
 
 import numpy as np
+import pytest
 from scipy.special import expit
 from scipy.stats import t
 
@@ -14,6 +15,8 @@ from specgap.stats.paired import differences
 from specgap.stats.ratio import clustered_se, t_quantile
 from tests.support.group_worlds import World
 from tests.support.measured import WORLDS, Measured, share
+
+pytestmark = pytest.mark.simulation
 
 
 def test_pairing_takes_away_what_terms_and_prompts_do_to_both() -> None:

@@ -25,6 +25,8 @@ from tests.support.real_rounds import MarkovRun, markov_run
 from tests.support.replaying import endless_tails
 from tests.support.tracing import load
 
+pytestmark = pytest.mark.simulation
+
 PROMPTS = 5 * WORLDS
 ALPHA = 0.7
 #: Every prompt has the same acceptance, α, at every token.

@@ -12,6 +12,8 @@ from specgap.stats.gaps import gaps
 from specgap.stats.layout import Layout, Sums
 from tests.support.measured import WORLDS, Measured, share
 
+pytestmark = pytest.mark.simulation
+
 DRAWS = 299
 TEMPLATES = tuple(range(12))
 #: By group, by unit: its templates.

@@ -1,7 +1,7 @@
 """Changes that a user makes to a finished study, what runs again after each, and the docs' table of them.
 
 The study is the tiny one of `tests/workflow/conftest.py`. `tests/workflow/test_what_reruns.py` makes every
-change and holds Snakemake's dry run against `reruns`; `docs/change_one_thing.md` shows those that are documented.
+change and holds Snakemake's dry run against `reruns`; `docs/change_one_thing.md` shows the documented ones.
 `python -m tests.support.changes` (`make docs`) writes the page's table.
 """
 
@@ -146,7 +146,7 @@ def _config(study: Mapping[str, Any]) -> list[Change]:
             documented="`bins`",
         ),
         Change(
-            # The greedy cell has one trace job, so one part: it is as it was. What is swept is counted in one pass.
+            # The greedy cell has one trace job, so one part: it stays. What is swept is counted in one pass.
             "another number of counting jobs counts again and traces nothing",
             {
                 **but(COUNTS, "replay", "tabulate_swept", "draw_figures_greedy"),
@@ -192,8 +192,14 @@ def _settings(study: Mapping[str, Any]) -> list[Change]:
     more = {"schedule": "constant", "num_assistant_tokens": 2}
     # Two samples of two settings: new records reach farther, and so do the tails of both.
     second = {
-        "collect_tails": 2, "replay_records": 4, "tabulate_settings": 1, "tabulate_cross_check": 1,
-        **ROWS, **TWO_CELLS, "draw_figures": 1, **SETTINGS_FIGURES,
+        "collect_tails": 2,
+        "replay_records": 4,
+        "tabulate_settings": 1,
+        "tabulate_cross_check": 1,
+        **ROWS,
+        **TWO_CELLS,
+        "draw_figures": 1,
+        **SETTINGS_FIGURES,
     }
     few = {**second, "draw_few_figures": 1}
     both = ["heuristic-3", "constant-4"]
@@ -236,9 +242,15 @@ def _settings(study: Mapping[str, Any]) -> list[Change]:
             # The greedy paths had no setting without records.
             "without tails only settings with records run the draft again",
             {
-                "collect_tails": 2, "replay_records": 2, "replay": 1, "tabulate_swept": 1,
-                **ONE_CELL, "tabulate_cross_check": 1, "tabulate_schedule_state": 1,
-                "draw_figures": 1, **SETTINGS_FIGURES,
+                "collect_tails": 2,
+                "replay_records": 2,
+                "replay": 1,
+                "tabulate_swept": 1,
+                **ONE_CELL,
+                "tabulate_cross_check": 1,
+                "tabulate_schedule_state": 1,
+                "draw_figures": 1,
+                **SETTINGS_FIGURES,
             },
             config={"tails": "none"},
         ),

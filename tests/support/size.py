@@ -1,7 +1,7 @@
 """How much the dear suites try: everything that is planned, or a part while a change is on its way.
 
-`SPECGAP_SIZE` says which, `small` unless set. `make test-all` asks for `full`, and so does `SIZE=full` of the targets
-that it calls. What makes sense at full size alone is marked `full`. Nothing else reads the variable.
+`SPECGAP_SIZE` says which, `small` unless set. `make test-all` asks for `full`, and so does `SIZE=full` of the
+targets that it calls. What makes sense at full size alone is marked `full`. Nothing else reads the variable.
 """
 
 import os
@@ -29,6 +29,10 @@ class Size:
     damaged_shards: int
     #: Worlds that a simulation draws. Its bands are three standard errors wide at 400.
     worlds: int
+    #: Texts of each prompt that traces of Markov pairs are held against theory on, for each eight in full.
+    texts: int
+    #: Prompts behind which the paths of a Markov pair are replayed.
+    replayed: int
 
 
 SIZES = {
@@ -41,6 +45,8 @@ SIZES = {
         forwards=(1, 8),
         damaged_shards=20,
         worlds=400,
+        texts=4,
+        replayed=2500,
     ),
     "full": Size(
         kills=50,
@@ -51,6 +57,8 @@ SIZES = {
         forwards=(1, 2, 3, 5, 8, 13, 21),
         damaged_shards=100,
         worlds=2000,
+        texts=8,
+        replayed=8000,
     ),
 }
 

@@ -1,6 +1,7 @@
 """How long each test module takes, so that processes share the work evenly: `tests/times.json`.
 
-`make test-times` writes it from a run's own report; a module that it lacks comes first, as if it were the longest.
+`make test-times` writes it from a run's own report. A module that it lacks comes first, as if it were the
+longest.
 """
 
 import json

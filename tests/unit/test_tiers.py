@@ -70,7 +70,7 @@ def test_markers_of_tiers_are_those_that_pytest_knows() -> None:
 
 
 def test_no_test_is_skipped_in_silence() -> None:
-    """A skip must say what is missing, and what is missing here is HONEST's files and a kernel's features alone."""
+    """A skip says what is missing."""
     skips = subprocess.run(
         ["git", "grep", "-nE", r"pytest\.skip\(|mark\.skip|mark\.xfail|importorskip", "--", "tests"],
         cwd=ROOT, text=True, capture_output=True, check=False,

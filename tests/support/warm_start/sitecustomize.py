@@ -1,4 +1,4 @@
-"""What a Python that finds this folder in PYTHONPATH does first: let a warm server run the command, if it may.
+"""What a Python with this folder in PYTHONPATH does first: let a warm server run the command, if it may.
 
 `tests.support.warm` is that server. Where it is not there, or would not run the command as this process does,
 the command is run as ever.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def _kind() -> str | None:
-    """Return which server runs commands like this one: a module's or a script's, without options of Python."""
+    """Return which server runs commands like this one, without options of Python itself; None: no server."""
     command = sys.orig_argv[1:]
     if command[:2] == ["-m", "snakemake"]:
         return "snakemake"
