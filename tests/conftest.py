@@ -1,4 +1,4 @@
-"""How tests run: the same examples of Hypothesis, the longest modules first, simulations with their measures."""
+"""How tests run: the same examples of Hypothesis each time, the longest modules first."""
 
 import re
 from pathlib import Path
