@@ -12,6 +12,7 @@ from specgap.models.encoding import encode
 from specgap.models.folders import Stamp, folder_stamp, weights_format
 from specgap.models.source import open_config, open_tokenizer, open_weights, revision_of
 from specgap.models.vocabulary import check_vocabularies, cut_head, head_rows, shared_size
+from specgap.models.weights import digest
 from specgap.settings import Model, Pair, PromptFormat
 
 #: Context length of a model that states none (ALiBi, state-space models).
@@ -148,6 +149,7 @@ def _load(model: Model, config: Any, *, size: int, device: str) -> tuple[Any, di
         "architecture": type(loaded).__name__,
         "n_parameters": sum(parameter.numel() for parameter in loaded.parameters()),
         "dtype": str(loaded.dtype).removeprefix("torch."),
+        "loaded_xxh3_128": digest(loaded),
         "head": cut,
         "weights": weights_format(model),
         "trust_remote_code": model.trust_remote_code,
