@@ -33,7 +33,7 @@ def study(raw: Any, *, files: Sequence[str]) -> tuple[Study, PromptSet | None]:
 
 
 def full(path: Path) -> Iterator[str]:
-    """Check a config file as `study` does, and each pair's vocabulary, length and tensors; yield what it found."""
+    """Check a config file as `study` does, and each pair's vocabulary, length and tensors; yield findings."""
     checked, prompts = _checked(load(path))
     yield from (f"note: {notice}" for notice in notices(checked))
     texts: list[str] = []

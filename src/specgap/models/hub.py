@@ -53,8 +53,8 @@ def hub_models(study: "Study") -> dict[str, Model]:
 def fetch_model(study: "Study", name: str, record: Path) -> None:
     """Bring a hub model into the local cache and record its commit.
 
-    The model is opened, and its tensors' names and shapes are compared with its architecture. Without a network
-    a copy that is whole in the cache is taken. Raises `ModelError` of one sentence.
+    The model is opened, and its tensors' names and shapes are compared with its architecture. Without a
+    network a copy that is whole in the cache is taken. Raises `ModelError` of one sentence.
     """
     from specgap.models import source
 
