@@ -9,10 +9,11 @@ from specgap import prompts as prompt_sets
 from specgap.config import Study, load, parse
 from specgap.errors import ConfigError
 from specgap.files import write_text
-from specgap.models import check_prompts
+from specgap.models import check_prompts, check_weights
 from specgap.models.folders import check_source
 from specgap.models.hub import pinned
 from specgap.prompts import PromptSet
+from specgap.settings import Pair
 from specgap.tables.names import without_tokens
 from specgap.validation import read_yaml
 
@@ -32,7 +33,7 @@ def study(raw: Any, *, files: Sequence[str]) -> tuple[Study, PromptSet | None]:
 
 
 def full(path: Path) -> Iterator[str]:
-    """Check a config file as `study` does, and each pair's vocabulary and context; yield what was found."""
+    """Check a config file as `study` does, and each pair's vocabulary, length and tensors; yield findings."""
     checked, prompts = _checked(load(path))
     yield from (f"note: {notice}" for notice in notices(checked))
     texts: list[str] = []
@@ -53,6 +54,16 @@ def full(path: Path) -> Iterator[str]:
         else:
             check_prompts(pair, texts, checked.prompt_format, max_new_tokens=longest)
             yield f"pair {name}: one vocabulary, and every prompt fits"
+            yield from _weights(name, pair)
+
+
+def _weights(name: str, pair: Pair) -> Iterator[str]:
+    """Hold the names and shapes of a pair's tensors to what its models compute with; yield what was found."""
+    unread = [model.source for model in pair.models if not check_weights(model)]
+    if unread:
+        yield f"pair {name}: the weights of {' and '.join(unread)} are not here; a job will check them"
+    else:
+        yield f"pair {name}: its files hold every tensor"
 
 
 def notices(checked: Study) -> list[str]:

@@ -110,6 +110,13 @@ def xxh3_128(path: Path) -> str:
     return _digest(path, xxhash.xxh3_128())
 
 
+def digest_of(value: Any) -> str:
+    """Return the XXH3-128 of a JSON value as a hexadecimal string."""
+    import xxhash
+
+    return str(xxhash.xxh3_128(json.dumps(value, separators=(",", ":")).encode()).hexdigest())
+
+
 def _digest(path: Path, digest: Any) -> str:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):

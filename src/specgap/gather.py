@@ -31,7 +31,7 @@ from specgap.prompts import PromptSet
 from specgap.schedules import tail_numbers, wanted_tails
 from specgap.trace.done import read_done, write_done
 from specgap.trace.plan import Finished, fingerprints, identity_of, planned
-from specgap.trace.shards import KINDS, Identity, facts_in, read_sidecar, sidecar_kinds
+from specgap.trace.shards import KINDS, Identity, Tokens, facts_in, read_sidecar, sidecar_kinds
 from specgap.unfinished import kinds_of, stamps, whole_results
 
 Facts = Mapping[str, Any]
@@ -86,6 +86,13 @@ class _Stage:
     def identity(self, facts: Facts) -> Identity:
         return identity_of(self.study, self.cell, facts, collector=self.collector, setting=self.setting)
 
+    def tokens(self, results: Path, job: Job) -> dict[str, Tokens | None]:
+        """Return what is recorded of the ids that each shard of a job was made with; no tokenizer is here."""
+        sidecars = {
+            shard.name: read_sidecar(results, self.cell, shard.name, self.kinds) for shard in job.shards
+        }
+        return {name: None if sidecar is None else sidecar.tokens for name, sidecar in sidecars.items()}
+
 
 @dataclass(frozen=True)
 class _Run:
@@ -134,7 +141,11 @@ class _Run:
             sidecar is not None and sidecar.fingerprint == fingerprint
             for job in self.jobs
             for shard, fingerprint in fingerprints(
-                stage.identity(facts), job, self.prompts.texts, carried=self.carried
+                stage.identity(facts),
+                job,
+                self.prompts.texts,
+                tokens=stage.tokens(source, job),
+                carried=self.carried,
             )
             if (sidecar := read_sidecar(source, self.cell, shard.name, stage.kinds))
         )
@@ -151,6 +162,7 @@ class _Run:
                 job,
                 self.prompts.texts,
                 results,
+                tokens=stage.tokens(results, job),
                 carried=self.carried,
                 made_from=made_from,
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from specgap.layout import Cell, Job, Shard, done_file, plan_jobs
 from specgap.prompts import PromptSet
 from specgap.schedules import schedule_of
 from specgap.settings import Setting
-from specgap.trace.done import Done, RecordedFile, read_done, shard_files, write_done
+from specgap.trace.done import Done, RecordedFile, read_alike, shard_files, write_done
 from specgap.trace.ledger import Columns
 from specgap.trace.shards import Identity, Sidecar, write_shard
 
@@ -39,11 +40,11 @@ class Source:
         """Find the shards of these jobs of a pair and decoding; raise `TraceError` where one is not whole."""
         run = Cell(cell.pair, cell.decoding)
 
-        def files(kind: str) -> list[RecordedFile]:
-            return shard_files(results, [done_file(results, run, job, kind) for job in jobs], kind)
-
-        done = read_done(done_file(results, run, jobs[0], "paths"))
-        return cls(done, files("paths"), files("tails") if tails else None)
+        kinds = ("paths", "tails") if tails else ("paths",)
+        done = {kind: [done_file(results, run, job, kind) for job in jobs] for kind in kinds}
+        first = next(iter(read_alike(chain(*done.values())).values()))
+        files = {kind: shard_files(results, paths, kind) for kind, paths in done.items()}
+        return cls(first, files["paths"], files.get("tails"))
 
     @property
     def max_new_tokens(self) -> int:
@@ -147,13 +148,15 @@ def replay_job(study: Study, cell: Cell, job: Job, prompts: PromptSet, *, result
     before = None
     for shard, part, traces, rounds in made:
         after = _digest_of(part, before)
-        fingerprint = identity.fingerprint(shard, prompts.texts, after=after)
+        # A shard of a carried run is made of all paths, whose prompts are cut in another way.
+        tokens = None if carried else part.paths[0].tokens
+        fingerprint = identity.fingerprint(shard, prompts.texts, tokens, after=after)
         sidecar = write_shard(
             results,
             cell,
             shard.name,
             {"traces": [_columns(traces)], "rounds": [_columns(rounds)]},
-            identity.metadata(shard, fingerprint),
+            identity.metadata(shard, fingerprint, tokens),
             end_gamma=_gamma_after(rounds) if carried else None,
         )
         finished.append((shard.name, fingerprint, sidecar))

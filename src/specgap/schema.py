@@ -1,14 +1,15 @@
 """The columns of every stored file: the one place that names them.
 
 Traces, rounds, timings, paths, tails and prompts are Parquet; tables are CSV. `SCHEMA_VERSION` stands in
-every shard's metadata and is bumped whenever a stored column changes its name, type or meaning.
+every shard's metadata and is bumped whenever a stored column changes its name, type or meaning, or what is
+recorded of a shard does.
 """
 
 from enum import IntEnum
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Verdict(IntEnum):

@@ -232,6 +232,7 @@ def _stored_prompts() -> bytes:
 _FILE = {"path": "traces/tiny/sampled/heuristic-5/s.parquet", "rows": 3, "bytes": 9, "xxh3_128": "a" * 32}
 _MODEL = {
     "revision": "sha256:ab",
+    "loaded_xxh3_128": "a" * 32,
     "dtype": "float32",
     "head": "whole",
     "model_kwargs": {},
@@ -246,11 +247,18 @@ _DONE: dict[str, Any] = {
     "mode": "sampled",
     "collector": "batched",
     "seed": 1,
-    "facts": {"target": _MODEL, "draft": _MODEL},
+    "facts": {"target": _MODEL, "draft": _MODEL, "probe_xxh3_128": "a" * 32},
     "decoding": {},
     "setting": {},
     "prompt_format": {},
-    "shards": [{"name": "s", "fingerprint": "f", "files": {"traces": _FILE, "rounds": _FILE}}],
+    "shards": [
+        {
+            "name": "s",
+            "fingerprint": "f",
+            "tokens": {"prompts": "a" * 32, "ids": "b" * 32},
+            "files": {"traces": _FILE, "rounds": _FILE},
+        }
+    ],
 }
 _SIDECAR: dict[str, Any] = {
     "schema_version": SCHEMA_VERSION,
@@ -258,4 +266,5 @@ _SIDECAR: dict[str, Any] = {
     "shard": "s000-p0000",
     "files": {"traces": _FILE, "rounds": _FILE},
     "end_state": {"gamma": 3},
+    "tokens": {"prompts": "a" * 32, "ids": "b" * 32},
 }

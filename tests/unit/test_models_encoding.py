@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 
 from specgap.errors import ModelError
 from specgap.models import encode, token_texts
-from specgap.models.encoding import render
+from specgap.models.encoding import end_taken_off, render
 from specgap.models.readable import visible
 from specgap.settings import PromptFormat
 from tests.support.tiny_models import bpe_tokenizer, word_tokenizer
@@ -64,6 +64,56 @@ def test_a_bos_written_in_the_text_is_not_doubled():
 def test_a_text_without_tokens_is_refused():
     with pytest.raises(ModelError, match="has no tokens"):
         encode(word_tokenizer(), "", RAW)
+
+
+# An EOS that the tokenizer appends ----------------------------------------------------------------
+
+
+def ending_tokenizer(*, single: str = "<s> $A </s>", eos: str | None = "</s>"):
+    """`chat_tokenizer` with what its post-processor puts around a text, and what it calls its EOS."""
+    tokenizer = chat_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=single, special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+    tokenizer.eos_token = eos
+    return tokenizer
+
+
+def test_an_eos_that_the_tokenizer_appends_is_taken_off():
+    assert words(ending_tokenizer(), "she likes to", RAW) == "<s> she likes to"
+    assert end_taken_off(ending_tokenizer(), "she", RAW) == "</s>"
+
+
+def test_an_eos_that_the_text_has_stays():
+    assert words(ending_tokenizer(), "she likes </s>", RAW) == "<s> she likes </s>"
+    assert words(chat_tokenizer(), "she likes </s>", RAW) == "<s> she likes </s>"
+    assert end_taken_off(chat_tokenizer(), "she likes </s>", RAW) is None
+
+
+def test_an_eos_that_the_chat_template_writes_stays():
+    tokenizer = ending_tokenizer()
+    tokenizer.chat_template = TEMPLATE + "{{ eos_token }}"
+    prompt_format = PromptFormat(kind="chat", prefill=False)
+    assert words(tokenizer, "she", prompt_format).endswith("[assistant] </s>")
+    assert end_taken_off(tokenizer, "she", prompt_format) is None
+
+
+def test_an_end_that_only_the_target_knows_is_taken_off_too():
+    tokenizer = ending_tokenizer(eos=None)
+    assert encode(tokenizer, "she likes", RAW, eos=[2]) == encode(chat_tokenizer(), "she likes", RAW)
+    assert encode(tokenizer, "she likes", RAW)[-1] == 2
+
+
+def test_a_bos_that_is_the_eos_as_well_stays_before_the_text():
+    tokenizer = ending_tokenizer(single="</s> $A </s>")
+    tokenizer.bos_token = "</s>"
+    assert words(tokenizer, "she likes to", RAW) == "</s> she likes to"
+    assert words(tokenizer, "</s>", RAW) == "</s>"
+
+
+def test_a_text_without_tokens_is_refused_though_an_eos_is_appended():
+    with pytest.raises(ModelError, match="has no tokens"):
+        encode(ending_tokenizer(single="$A </s>"), "", RAW)
 
 
 # Chat ---------------------------------------------------------------------------------------------

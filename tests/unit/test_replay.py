@@ -32,6 +32,7 @@ LETTERS = {
 MODEL = {
     "source": "m",
     "revision": "sha256:0",
+    "loaded_xxh3_128": "0" * 32,
     "dtype": "float32",
     "head": 10,
     "model_kwargs": {},
@@ -42,6 +43,8 @@ FACTS: dict[str, Any] = {
     "target": MODEL,
     "draft": MODEL,
     "eos_token_ids": [EOS],
+    "probe_xxh3_128": "0" * 32,
+    "end_taken_off": None,
     "device": "cpu",
     "device_name": "cpu (x)",
     "torch": "2",

@@ -24,6 +24,7 @@ FACTS = {
     "draft": {**MODEL, "source": "./resources/models/demo/draft", "head": None},
     "vocabulary_size": 512,
     "context_length": 128,
+    "end_taken_off": None,
     "device_name": "CPU",
     "torch": "2.15.0",
     "transformers": "5.23.0",

@@ -130,7 +130,7 @@ def test_metadata_says_how_a_shard_was_made(undisturbed: Collected) -> None:
         path = verified_files(undisturbed.results, undisturbed.done[kind], kind)[0]
         stamps[kind] = json.loads(pq.read_metadata(path).metadata[METADATA_KEY])
         assert stamps[kind]["collector"] == kind
-        assert stamps[kind]["schema_version"] == 3
+        assert stamps[kind]["schema_version"] == 4
     assert stamps["paths"]["setting"] == {}
     numbers = [["constant", 6, 0.0], ["heuristic", 3, 0.0]]
     # `order_effect` carries γ through prompts in orders of its own, for which the longest round stands.

@@ -79,7 +79,7 @@ def test_rows_of_a_prompt_stand_together(traced: Traced) -> None:
 
 def test_metadata_says_how_a_shard_was_made(traced: Traced) -> None:
     metadata = traced.metadata()
-    assert metadata["schema_version"] == 3
+    assert metadata["schema_version"] == 4
     assert metadata["pair"]["target"]["revision"].startswith("sha256:")
     assert metadata["pair"]["draft"]["dtype"] == "float32"
     assert metadata["decoding"] == {
@@ -182,14 +182,14 @@ def test_a_shard_without_its_sidecar_is_refused(copy: Traced) -> None:
 
 def test_a_shard_of_another_schema_version_is_refused(copy: Traced) -> None:
     edit_json(first(copy).with_suffix(".json"), lambda content: content.update(schema_version=7))
-    assert refusal(copy).startswith(f"shard {first(copy)} is of schema version 7; wanted 3")
+    assert refusal(copy).startswith(f"shard {first(copy)} is of schema version 7; wanted 4")
 
 
 def test_a_done_file_of_another_schema_version_names_its_shards(copy: Traced) -> None:
     edit_json(copy.done_files[0], lambda content: content.update(schema_version=7))
     assert read_done(copy.done_files[1])
     assert "s000-p" in refusal(copy)
-    assert "is of schema version 7; wanted 3" in refusal(copy)
+    assert "is of schema version 7; wanted 4" in refusal(copy)
 
 
 def replace_with(copy: Traced, other: Traced, names: list[str]) -> None:
@@ -226,7 +226,7 @@ def test_a_done_file_of_another_cell_is_refused(copy: Traced) -> None:
     assert "was written for tiny/sampled/constant-9" in refusal(copy)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 3}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 4}'])
 def test_a_damaged_done_file_is_refused(content: str, copy: Traced) -> None:
     copy.done_files[0].write_text(content)
     assert str(copy.done_files[0]) in refusal(copy)

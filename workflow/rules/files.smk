@@ -16,7 +16,8 @@ def counted_files(wildcards):
 def counting_command(wildcards, input, threads):
     """Return the script that makes a state of such files, with its first arguments."""
     if input.counted[0].endswith(".rust_agg"):
-        return "merge_states.py"
+        cell = [wildcards.pair, wildcards.decoding, wildcards.setting]
+        return shlex.join(["merge_states.py", CONFIG_FILE, *cell, input.prompts])
     command = ["aggregate.py", f"--threads={threads}", CONFIG_FILE, wildcards.setting, input.prompts]
     return shlex.join(command)
 

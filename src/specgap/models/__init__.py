@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from specgap.models.load import ReadyPair, check_length, check_pair, check_prompts, ready_pair
     from specgap.models.measure import measure_prompts, vocabulary_table
     from specgap.models.readable import token_texts
-    from specgap.models.source import open_tokenizer
+    from specgap.models.source import check_weights, open_tokenizer
 
 _HOMES = {
     "ReadyPair": "load",
     "check_length": "load",
     "check_pair": "load",
     "check_prompts": "load",
+    "check_weights": "source",
     "encode": "encoding",
     "measure_prompts": "measure",
     "open_tokenizer": "source",
@@ -33,6 +34,7 @@ __all__ = [
     "check_length",
     "check_pair",
     "check_prompts",
+    "check_weights",
     "encode",
     "measure_prompts",
     "open_tokenizer",

@@ -33,6 +33,13 @@ def folder_of(model: Model) -> Path | None:
     return None
 
 
+def named(model: Model) -> str:
+    """Return how a sentence calls a model: by its folder, or its hub id and revision."""
+    if folder_of(model) is not None:
+        return f"model folder {model.source}"
+    return f"hub model {model.source}" + (f" at revision {model.revision!r}" if model.revision else "")
+
+
 def check_source(model: Model) -> None:
     """Refuse, before anything is read, a folder that is missing, is no model, or holds nothing but pickle."""
     folder = folder_of(model)

@@ -51,9 +51,10 @@ def hub_models(study: "Study") -> dict[str, Model]:
 
 
 def fetch_model(study: "Study", name: str, record: Path) -> None:
-    """Bring a hub model into the local cache and record its commit; the model is opened, its weights are not.
+    """Bring a hub model into the local cache and record its commit.
 
-    Without a network a copy that is whole in the cache is taken. Raises `ModelError` of one sentence.
+    The model is opened, and its tensors' names and shapes are compared with its architecture. Without a
+    network a copy that is whole in the cache is taken. Raises `ModelError` of one sentence.
     """
     from specgap.models import source
 
@@ -80,6 +81,7 @@ def fetch_model(study: "Study", name: str, record: Path) -> None:
     fetched = model.model_copy(update={"revision": folder.name})
     source.revision_of(fetched, source.open_config(fetched))
     source.open_tokenizer(fetched)
+    source.check_weights(fetched)
     said = {"source": model.source, "revision": model.revision, "commit": folder.name}
     write_text(record, json.dumps(said, indent=1) + "\n")
 

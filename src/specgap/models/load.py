@@ -11,7 +11,9 @@ from specgap.models.device import choose_device, device_name
 from specgap.models.encoding import encode
 from specgap.models.folders import Stamp, folder_stamp, weights_format
 from specgap.models.source import open_config, open_tokenizer, open_weights, revision_of
+from specgap.models.templates import check_template
 from specgap.models.vocabulary import check_vocabularies, cut_head, head_rows, shared_size
+from specgap.models.weights import digest
 from specgap.settings import Model, Pair, PromptFormat
 
 #: Context length of a model that states none (ALiBi, state-space models).
@@ -29,6 +31,7 @@ class ReadyPair:
     vocabulary_size: int
     context_length: int  # in tokens, the smaller of the two
     eos_token_ids: tuple[int, ...]  # the target's; empty where it has none
+    eos_of_prompts: tuple[int, ...] = ()  # `eos` of `encoding.encode`
     facts: dict[str, Any] = field(default_factory=dict)  # JSON values
     stamps: tuple[tuple[Model, Stamp], ...] = ()  # what its folders were when it was loaded
 
@@ -50,6 +53,7 @@ class _Opened:
     tokenizer: Any
     vocabulary_size: int
     context_length: int
+    eos_of_prompts: tuple[int, ...]
 
 
 def check_pair(pair: Pair) -> None:
@@ -62,12 +66,14 @@ def check_prompts(
 ) -> dict[str, list[int]]:
     """Return each text's token ids; loads no weights.
 
-    Raises `ModelError` for the first prompt that has no tokens or exceeds the pair's context.
+    Raises `ModelError` for the first prompt that has no tokens or exceeds the pair's context, and for a chat
+    template whose prompts would depend on the day.
     """
     opened = _open(pair)
+    check_template(opened.tokenizer, prompt_format)
     encoded: dict[str, list[int]] = {}
     for text in texts:
-        ids = encode(opened.tokenizer, text, prompt_format)
+        ids = encode(opened.tokenizer, text, prompt_format, eos=opened.eos_of_prompts)
         check_length(text, len(ids), max_new_tokens=max_new_tokens, context_length=opened.context_length)
         encoded[text] = ids
     return encoded
@@ -118,7 +124,9 @@ def ready_pair(pair: Pair, *, device: str, gpu_given: bool) -> ReadyPair:
         **_versions(),
     }
     size, length = opened.vocabulary_size, opened.context_length
-    ready = ReadyPair(target, draft, opened.tokenizer, size, length, eos, facts, tuple(stamps))
+    ready = ReadyPair(
+        target, draft, opened.tokenizer, size, length, eos, opened.eos_of_prompts, facts, tuple(stamps)
+    )
     ready.check_unchanged()
     return ready
 
@@ -130,7 +138,9 @@ def _open(pair: Pair) -> _Opened:
     check_vocabularies(pair, vocabulary, drafts_own.get_vocab())
     heads = [int(config.get_text_config().vocab_size) for config in configs]
     size = shared_size(pair, n_tokens=max(vocabulary.values()) + 1, target_head=heads[0], draft_head=heads[1])
-    return _Opened(configs, tokenizer, size, min(context_length(config) for config in configs))
+    length = min(context_length(config) for config in configs)
+    eos = _ids_of(getattr(configs[0].get_text_config(), "eos_token_id", None))
+    return _Opened(configs, tokenizer, size, length, eos)
 
 
 def _load(model: Model, config: Any, *, size: int, device: str) -> tuple[Any, dict[str, Any]]:
@@ -148,6 +158,7 @@ def _load(model: Model, config: Any, *, size: int, device: str) -> tuple[Any, di
         "architecture": type(loaded).__name__,
         "n_parameters": sum(parameter.numel() for parameter in loaded.parameters()),
         "dtype": str(loaded.dtype).removeprefix("torch."),
+        "loaded_xxh3_128": digest(loaded),
         "head": cut,
         "weights": weights_format(model),
         "trust_remote_code": model.trust_remote_code,
@@ -168,7 +179,11 @@ def _eos_token_ids(target: Any) -> tuple[int, ...]:
 
     transformers takes them from generation_config.json, and from config.json only where that file is missing.
     """
-    found = target.generation_config.eos_token_id
+    return _ids_of(target.generation_config.eos_token_id)
+
+
+def _ids_of(found: Any) -> tuple[int, ...]:
+    """Return the ids of a config's `eos_token_id`: none, one or several."""
     if found is None:
         return ()
     return (int(found),) if isinstance(found, int) else tuple(int(token) for token in found)

@@ -29,7 +29,7 @@ def measure_prompts(
     """
     rows = []
     for prompt, text in texts.items():
-        ids = encode(pair.tokenizer, text, prompt_format)
+        ids = encode(pair.tokenizer, text, prompt_format, eos=pair.eos_of_prompts)
         rows.append(
             {
                 "prompt": prompt,

@@ -4,6 +4,7 @@ Everything goes through transformers' own `from_pretrained`: without remote code
 the `Model` says otherwise.
 """
 
+import importlib.util
 import os
 import socket
 import urllib.parse
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from specgap.errors import ModelError
+from specgap.files import read_json
 from specgap.models.failures import one_sentence
 from specgap.models.folders import check_source, folder_of, folder_revision
+from specgap.models.weights import check_loaded, reports_read
 from specgap.settings import Model
 
 
@@ -67,13 +70,32 @@ def open_weights(model: Model, config: Any, *, revision: str) -> Any:
     """Return the model itself, on the device that `from_pretrained` chose.
 
     `revision` is the one `revision_of` gave, so that a hub branch cannot move between config and weights.
+    Raises `ModelError` where the files do not hold just what the model computes with.
     """
+    return _weights(model, config, revision, {str(key): value for key, value in model.model_kwargs.items()})
+
+
+def check_weights(model: Model) -> bool:
+    """Refuse a model as `open_weights` does, at the cost of its files' headers; no tensor takes memory.
+
+    Returns whether it could be done: torch has to be there, and the weights of a hub model in the cache.
+    """
+    if importlib.util.find_spec("torch") is None or not _are_here(model):
+        return False
+    config = open_config(model)
+    # Where a model is placed and how it attends decides no tensor, and may ask for a GPU.
+    _weights(model, config, revision_of(model, config), {"device_map": "meta"})
+    return True
+
+
+def _weights(model: Model, config: Any, revision: str, options: dict[str, Any]) -> Any:
     from transformers import AutoModelForCausalLM
 
-    options: dict[str, Any] = {"config": config, "dtype": model.dtype}
-    options.update({str(key): value for key, value in model.model_kwargs.items()})
+    options = {"config": config, "dtype": model.dtype, **options}
     # None lets transformers take either format; True makes it refuse pickle.
     options["use_safetensors"] = None if model.allow_pickle else True
+    # Shapes that differ are told with the rest, and refused below with both.
+    options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
     with ExitStack() as around:
         if folder_of(model) is None:
             options["revision"] = revision
@@ -81,7 +103,28 @@ def open_weights(model: Model, config: Any, *, revision: str) -> Any:
             around.enter_context(without_progress_bars())
         if "device_map" not in options:
             around.enter_context(_without_threads())
-        return _read(model, "weights", AutoModelForCausalLM.from_pretrained, options)
+        around.enter_context(reports_read(model))
+        loaded, info = _read(model, "weights", AutoModelForCausalLM.from_pretrained, options)
+    check_loaded(model, loaded, info)
+    return loaded
+
+
+def _are_here(model: Model) -> bool:
+    """Say whether weights lie on this disk, all files of them: a folder's do, a hub model's may be cached."""
+    if folder_of(model) is not None:
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    def cached(name: str) -> str | None:
+        found = try_to_load_from_cache(model.source, name, revision=model.revision)
+        return found if isinstance(found, str) else None
+
+    for name in ("model.safetensors", "pytorch_model.bin") if model.allow_pickle else ("model.safetensors",):
+        if cached(name):
+            return True
+        if index := cached(f"{name}.index.json"):
+            return all(map(cached, set(read_json(Path(index))["weight_map"].values())))
+    return False
 
 
 @contextmanager

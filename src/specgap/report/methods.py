@@ -90,7 +90,17 @@ def _pair(name: str, facts: Mapping[str, Any]) -> str:
     return (
         f"In the pair {_code(name)} the target p is {_model(facts['target'])}, and the draft q is "
         f"{_model(facts['draft'])}. They share a vocabulary of {facts['vocabulary_size']} tokens{context}. "
-        f"{_loading(facts)}"
+        f"{_loading(facts)}{_end_taken_off(facts)}"
+    )
+
+
+def _end_taken_off(facts: Mapping[str, Any]) -> str:
+    end = facts["end_taken_off"]
+    if end is None:
+        return ""
+    return (
+        f" The target's tokenizer puts {_code(end)}, an end of text, after every text; it was taken off the "
+        "prompts, which the models had to continue."
     )
 
 

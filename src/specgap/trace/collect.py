@@ -39,7 +39,7 @@ def collect_job(
         collector=study.collector_of(setting),
         setting=setting.model_dump(mode="json"),
     )
-    plan = planned(identity, job, texts, results, carried=setting.carry_state)
+    plan = planned(identity, job, texts, results, tokens=found.tokens_of(job), carried=setting.carry_state)
     with Assisted(pair, decoding, setting) as assisted:
 
         def finished(progress: Progress) -> Iterator[Finished]:
@@ -100,7 +100,7 @@ def _finished(
         if sidecar is None:
             rows, gamma = tracer.trace(known.shard, ids, gamma)
             tracer.pair.check_unchanged()
-            metadata = identity.metadata(known.shard, known.fingerprint)
+            metadata = identity.metadata(known.shard, known.fingerprint, known.tokens)
             end_gamma = gamma if carried else None
             sidecar = write_shard(results, identity.cell, name, rows, metadata, end_gamma=end_gamma)
         elif carried:

@@ -28,7 +28,7 @@ def collect_batched_job(
     identity = identity_of(
         study, cell, found.pair.facts, collector="batched", setting=setting.model_dump(mode="json")
     )
-    plan = planned(identity, job, texts, results)
+    plan = planned(identity, job, texts, results, tokens=found.tokens_of(job))
 
     def finished(progress: Progress) -> Iterator[Finished]:
         return finished_shards(plan, identity, found.pair, _Maker(study, cell, found, progress, log), results)

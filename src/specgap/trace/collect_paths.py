@@ -25,7 +25,7 @@ def collect_paths_job(
     cell = Cell(pair, decoding)
     found = opened(study, cell, job, texts, what="paths of", log=log)
     identity = identity_of(study, cell, found.pair.facts, collector="paths", setting={})
-    plan = planned(identity, job, texts, results)
+    plan = planned(identity, job, texts, results, tokens=found.tokens_of(job))
 
     def finished(progress: Progress) -> Iterator[Finished]:
         maker = _Maker(study, decoding, found, progress, log)

@@ -23,7 +23,7 @@ from specgap.trace.drafting import Rejections, TargetPath
 from specgap.trace.draws import Array
 from specgap.trace.jobs import Rows, finish_job, finished_shards
 from specgap.trace.opening import Opened, opened
-from specgap.trace.plan import Finished, identity_of, planned
+from specgap.trace.plan import Finished, fingerprints, identity_of, planned
 from specgap.trace.progress import Log, Progress
 from specgap.trace.tails import Tails
 
@@ -41,7 +41,7 @@ def collect_tails_job(
     wanted = Wanted.of(study, decoding)
     identity = identity_of(study, cell, found.pair.facts, collector="tails", setting=wanted.numbers)
     made_from = {name: file.xxh3_128 for name, file in paths.items()}
-    plan = planned(identity, job, texts, results, made_from=made_from)
+    plan = planned(identity, job, texts, results, tokens=found.tokens_of(job), made_from=made_from)
 
     def finished(progress: Progress) -> Iterator[Finished]:
         maker = _Maker(study, decoding, found, paths, wanted, progress, log)
@@ -164,8 +164,9 @@ def _paths_of(
     verified_files(results, done, "paths")
     files = {file.path.stem: file for file in shard_files(results, done, "paths")}
     identity = identity_of(study, cell, found.pair.facts, collector="paths", setting={})
-    for shard in job.shards:
-        if shard.name not in files or files[shard.name].fingerprint != identity.fingerprint(shard, texts):
+    known = fingerprints(identity, job, texts, tokens=found.tokens_of(job))
+    for shard, fingerprint in known:
+        if shard.name not in files or files[shard.name].fingerprint != fingerprint:
             raise TraceError(
                 f"{done[0]} has no paths of shard {shard.name} as the study is now; "
                 "wanted them, so collect the paths again"

@@ -20,6 +20,7 @@ from specgap.trace.shards import (
     TIMED,
     Identity,
     Sidecar,
+    Tokens,
     deciding,
     problem_with,
     read_sidecar,
@@ -57,6 +58,7 @@ class DoneShard:
 
     name: str
     fingerprint: str
+    tokens: Tokens | None  # None where records of several shards went into it
     files: dict[str, ShardFile]  # by kind
 
 
@@ -69,7 +71,7 @@ class Done:
     mode: str  # sampled or greedy
     collector: str
     seed: int
-    facts: dict[str, Any]  # of the pair, see `specgap.models.ReadyPair`
+    facts: dict[str, Any]  # of the pair, see `specgap.models.ReadyPair` and `specgap.trace.opening`
     decoding: dict[str, Any]
     setting: dict[str, Any]
     prompt_format: dict[str, Any]
@@ -96,7 +98,12 @@ def write_done(
         "setting": dict(identity.setting),
         "prompt_format": dict(identity.prompt_format),
         "shards": [
-            {"name": name, "fingerprint": fingerprint, "files": _listed(results, cell, name, sidecar)}
+            {
+                "name": name,
+                "fingerprint": fingerprint,
+                "tokens": None if sidecar.tokens is None else sidecar.tokens.as_json(),
+                "files": _listed(results, cell, name, sidecar),
+            }
             for name, fingerprint, sidecar in shards
         ],
     }
@@ -140,17 +147,17 @@ class RecordedFile:
     rows: int
     bytes: int
     xxh3_128: str
+    tokens: Tokens | None
 
 
 def shard_files(results: Path, done_paths: Iterable[Path], kind: str) -> list[RecordedFile]:
     """Return the files of a kind that these jobs have computed, in order, none of them opened.
 
-    Presence, schema version, fingerprint and that all jobs had the same models are checked; length and digest
-    are left to the reader, who checks them before it parses a footer. Raises `TraceError` that names the
-    shard.
+    Presence, schema version, fingerprint and that all jobs go together (`read_alike`) are checked; length
+    and digest are left to the reader, who checks them before it parses a footer. Raises `TraceError` that
+    names the shard.
     """
-    found = {path: read_done(path) for path in done_paths}
-    _check_models(found)
+    found = read_alike(done_paths)
     return [_recorded(results, done.cell, shard, kind) for done in found.values() for shard in done.shards]
 
 
@@ -168,18 +175,47 @@ def verified_files(results: Path, done_paths: Iterable[Path], kind: str) -> list
     return [file.path for file in files]
 
 
-def _check_models(found: Mapping[Path, Done]) -> None:
-    """Refuse jobs of one cell between which a model has changed: added up, they would be nobody's rates."""
-    first = next(iter(found), None)
+def read_alike(paths: Iterable[Path]) -> dict[Path, Done]:
+    """Read the done files of jobs of one pair; refuse those that had other models, or other ids of a prompt.
+
+    Added up, they would be nobody's rates. Raises `TraceError` that names two of them.
+    """
+    found = {path: read_done(path) for path in paths}
+    first = next(iter(found), Path())
+    ids: dict[str, tuple[str, Path]] = {}
     for path, done in found.items():
-        assert first is not None
-        for role in ("target", "draft"):
-            now, before = (deciding(one.facts[role]) for one in (done, found[first]))
-            if now != before:
-                raise TraceError(
-                    f"{path} was made with {role} {now['revision']} and {first} with {before['revision']}: "
-                    f"the model has changed between two jobs; run both again"
-                )
+        _check_models(path, done, first, found[first])
+        for shard in done.shards:
+            if shard.tokens is not None:
+                before, where = ids.setdefault(shard.tokens.prompts, (shard.tokens.ids, path))
+                if shard.tokens.ids != before:
+                    raise TraceError(_other_ids(path, where, f"the prompts of shard {shard.name}"))
+    return found
+
+
+def _check_models(path: Path, done: Done, first: Path, other: Done) -> None:
+    for role in ("target", "draft"):
+        now, before = (deciding(one.facts[role]) for one in (done, other))
+        if now["loaded_xxh3_128"] != before["loaded_xxh3_128"] and now["revision"] == before["revision"]:
+            raise TraceError(
+                f"{path} was made with other parameters or buffers of {role} {now['revision']} than {first} "
+                f"(XXH3-128 {now['loaded_xxh3_128'][:12]}… and {before['loaded_xxh3_128'][:12]}…): the same "
+                f"files were loaded as another model; expected one, so run both again on machines that agree"
+            )
+        if now != before:
+            raise TraceError(
+                f"{path} was made with {role} {now['revision']} and {first} with {before['revision']}: "
+                f"the model has changed between two jobs; run both again"
+            )
+    if done.facts["probe_xxh3_128"] != other.facts["probe_xxh3_128"]:
+        raise TraceError(_other_ids(path, first, "the same text"))
+
+
+def _other_ids(path: Path, other: Path, text: str) -> str:
+    return (
+        f"{path} and {other} were made with different token ids of {text}: the tokenizer, its release or "
+        "what the chat template writes has changed between two jobs; run both again"
+    )
 
 
 def _recorded(results: Path, cell: Cell, shard: DoneShard, kind: str) -> RecordedFile:
@@ -210,7 +246,14 @@ def _recorded(results: Path, cell: Cell, shard: DoneShard, kind: str) -> Recorde
     known = ShardFile(path="", **sidecar.files[kind]) if kind == TIMED else shard.files[kind]
     if not isinstance(known.bytes, int) or not _DIGEST.fullmatch(str(known.xxh3_128)):
         raise TraceError(f"shard {path} is recorded without length and digest; wanted both, so trace again")
-    return RecordedFile(path, shard.fingerprint, shard.files[kind].rows, known.bytes, str(known.xxh3_128))
+    return RecordedFile(
+        path,
+        shard.fingerprint,
+        shard.files[kind].rows,
+        known.bytes,
+        str(known.xxh3_128),
+        shard.tokens,
+    )
 
 
 def _check_footer(file: RecordedFile, kind: str) -> None:
@@ -258,13 +301,15 @@ def _parsed(path: Path, content: Mapping[str, Any]) -> Done:
             DoneShard(
                 str(shard["name"]),
                 str(shard["fingerprint"]),
+                Tokens.read(shard["tokens"]),
                 {kind: _file(shard["files"][kind]) for kind in kinds},
             )
             for shard in content["shards"]
         )
         cell = Cell(**{name: str(content["cell"][name]) for name in ("pair", "decoding", "setting")})
         for role in ("target", "draft"):
-            deciding(content["facts"][role])
+            deciding(content["facts"][role])["loaded_xxh3_128"].lower()
+        content["facts"]["probe_xxh3_128"].lower()
         values = {key: content[key] for key in _KEYS if key not in ("cell", "shards")}
         return Done(cell=cell, shards=shards, **values)
     except (KeyError, TypeError, AttributeError, ValueError) as error:

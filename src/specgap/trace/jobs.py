@@ -46,7 +46,7 @@ def finished_shards(
     for known in plan:
         sidecar = known.sidecar
         if sidecar is None:
-            metadata = identity.metadata(known.shard, known.fingerprint)
+            metadata = identity.metadata(known.shard, known.fingerprint, known.tokens)
             rows = make(known.shard)
             pair.check_unchanged()
             sidecar = write_shard(results, identity.cell, known.shard.name, rows, metadata)

@@ -7,7 +7,7 @@ from typing import Any
 
 from specgap.config import Study
 from specgap.layout import Cell, Job, Shard
-from specgap.trace.shards import Identity, Sidecar, State, state_of
+from specgap.trace.shards import Identity, Sidecar, State, Tokens, state_of
 
 #: A shard's name, fingerprint and sidecar.
 Finished = tuple[str, str, Sidecar]
@@ -37,6 +37,7 @@ class Known:
 
     shard: Shard
     fingerprint: str
+    tokens: Tokens | None
     state: State
     sidecar: Sidecar | None
 
@@ -47,18 +48,21 @@ def planned(
     texts: Mapping[int, str],
     results: Path,
     *,
+    tokens: Mapping[str, Tokens | None],
     carried: bool = False,
     made_from: Mapping[str, str] | None = None,
 ) -> list[Known]:
     """Look at what is on disk of a job's shards.
 
-    `carried`: a shard depends on the one before it. `made_from`: shard name to the digest of what it is made
-    from.
+    `tokens`: shard name to those of its prompts. `carried`: a shard depends on the one before it.
+    `made_from`: shard name to the digest of what it is made from.
     """
     plan = []
-    for shard, fingerprint in fingerprints(identity, job, texts, carried=carried, made_from=made_from):
+    for shard, fingerprint in fingerprints(
+        identity, job, texts, tokens=tokens, carried=carried, made_from=made_from
+    ):
         state, sidecar = state_of(results, identity.cell, shard.name, fingerprint, identity.kinds)
-        plan.append(Known(shard, fingerprint, state, sidecar))
+        plan.append(Known(shard, fingerprint, tokens[shard.name], state, sidecar))
     return plan
 
 
@@ -67,6 +71,7 @@ def fingerprints(
     job: Job,
     texts: Mapping[int, str],
     *,
+    tokens: Mapping[str, Tokens | None],
     carried: bool = False,
     made_from: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Shard, str]]:
@@ -74,6 +79,6 @@ def fingerprints(
     before = None
     for shard in job.shards:
         after = made_from[shard.name] if made_from is not None else before
-        fingerprint = identity.fingerprint(shard, texts, after=after)
+        fingerprint = identity.fingerprint(shard, texts, tokens[shard.name], after=after)
         yield shard, fingerprint
         before = fingerprint if carried else None

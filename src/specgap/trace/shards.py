@@ -22,7 +22,7 @@ from specgap.schema import SCHEMA_VERSION, SHARD_KINDS
 from specgap.trace.ledger import Columns
 
 #: Bumped when the same config, models and prompts give other rows.
-TRACE_VERSION = 1
+TRACE_VERSION = 2
 #: Key of the file metadata, a JSON object.
 METADATA_KEY = b"specgap"
 #: What the shards of a collector consist of; the sidecar lies beside the first. `paths` and `tails` are what
@@ -47,12 +47,41 @@ _PLAIN = (
     *("draft_seconds", "verify_seconds"),
 )
 _SPLIT = ("token", "proposal", "next_token")
-_MODEL_FACTS = ("revision", "dtype", "head", "model_kwargs", "trust_remote_code", "allow_pickle")
+_MODEL_FACTS = (
+    *("revision", "loaded_xxh3_128", "dtype", "head", "model_kwargs"),
+    *("trust_remote_code", "allow_pickle"),
+)
 
 #: Keys of a setting that decide no row of a shard whose prompts are known.
 _NOT_DECIDING = ("name", "collector", "limit")
 
 State = Literal["whole", "missing", "stale"]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Which token ids the models got for the prompts of a shard, as digests: equal prompts, equal ids.
+
+    Shards of other samples, settings and kinds have the same prompts, so their ids can be compared.
+    """
+
+    prompts: str  # XXH3-128 of the prompts' own ids
+    ids: str  # XXH3-128 of their token ids
+
+    @classmethod
+    def of(cls, prompts: Sequence[int], ids: Mapping[int, Sequence[int]]) -> "Tokens":
+        """Return the digests for a shard's prompts, in whatever order; `ids` are token ids by prompt."""
+        ordered = sorted(prompts)
+        return cls(files.digest_of(ordered), files.digest_of([[prompt, ids[prompt]] for prompt in ordered]))
+
+    @classmethod
+    def read(cls, stored: Any) -> "Tokens | None":
+        """Return what `as_json` has made."""
+        return None if stored is None else cls(str(stored["prompts"]), str(stored["ids"]))
+
+    def as_json(self) -> dict[str, str]:
+        """Return both digests as they stand in files."""
+        return {"prompts": self.prompts, "ids": self.ids}
 
 
 @dataclass(frozen=True)
@@ -75,12 +104,20 @@ class Identity:
         """What a shard consists of."""
         return KINDS[self.collector]
 
-    def fingerprint(self, shard: Shard, texts: Mapping[int, str], *, after: str | None = None) -> str:
+    def fingerprint(
+        self,
+        shard: Shard,
+        texts: Mapping[int, str],
+        tokens: Tokens | None = None,
+        *,
+        after: str | None = None,
+    ) -> str:
         """Return the SHA-256 of all that decides a shard's rows.
 
-        `after` stands for what is made before it and decides its rows: the fingerprint of the shard before
-        it, where γ is carried from prompt to prompt; the digest of its paths, for tails. Names that only
-        label (of shard, setting, pair) are not in it.
+        `tokens` are those of the shard's prompts; None where no model runs. `after` stands for what is made
+        before it and decides its rows: the fingerprint of the shard before it, where γ is carried from prompt
+        to prompt; the digest of its paths, for tails. Names that only label (of shard, setting, pair) are not
+        in it.
         """
         known = {
             "schema": SCHEMA_VERSION,
@@ -94,13 +131,15 @@ class Identity:
             "collector": self.collector,
             "seed": self.seed,
             "prompt_format": self.prompt_format,
+            "probe": self.facts["probe_xxh3_128"],
+            "tokens": None if tokens is None else tokens.ids,
             "sample": shard.sample,
             "prompts": [[prompt, texts[prompt]] for prompt in shard.prompts],
             "after": after,
         }
         return hashlib.sha256(canonical(known).encode()).hexdigest()
 
-    def metadata(self, shard: Shard, fingerprint: str) -> dict[str, Any]:
+    def metadata(self, shard: Shard, fingerprint: str, tokens: Tokens | None = None) -> dict[str, Any]:
         """Return what stands in the metadata of a shard's files."""
         return {
             "schema_version": SCHEMA_VERSION,
@@ -114,6 +153,7 @@ class Identity:
             "collector": self.collector,
             "seed": self.seed,
             "prompt_format": dict(self.prompt_format),
+            "tokens": None if tokens is None else tokens.as_json(),
             "eos_token_ids": self.facts["eos_token_ids"],
             "max_new_tokens": self.decoding["max_new_tokens"],
             **{name: self.facts[name] for name in VERSIONED},
@@ -124,12 +164,16 @@ class Identity:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What a shard's sidecars say. `end_gamma` is γ after its last round, where γ is carried."""
+    """What a shard's sidecars say. `end_gamma` is γ after its last round, where γ is carried.
+
+    `tokens` are None where records of more shards than one went into it.
+    """
 
     schema_version: int
     fingerprint: str
     files: Mapping[str, Mapping[str, Any]]  # kind to rows, bytes, xxh3_128
     end_gamma: int | None
+    tokens: Tokens | None
 
 
 def write_shard(
@@ -166,9 +210,10 @@ def write_shard(
         timings = {**known, "files": {TIMED: described[TIMED]}}
         files.write_text(sidecar_file(results, TIMED, cell, shard), readable(timings))
     exact = {kind: described[kind] for kind in kinds if kind != TIMED}
-    said = {**known, "files": exact, "end_state": end_state}
+    tokens = metadata.get("tokens")
+    said = {**known, "files": exact, "end_state": end_state, "tokens": tokens}
     files.write_text(sidecar_file(results, kinds[0], cell, shard), readable(said))
-    return Sidecar(SCHEMA_VERSION, fingerprint, described, end_gamma)
+    return Sidecar(SCHEMA_VERSION, fingerprint, described, end_gamma, Tokens.read(tokens))
 
 
 def state_of(
@@ -201,6 +246,7 @@ def read_sidecar(results: Path, cell: Cell, shard: str, kinds: Sequence[str]) ->
             fingerprint=str(exact["fingerprint"]),
             files={kind: _described(found.get(kind, exact)["files"][kind]) for kind in kinds},
             end_gamma=None if end_state is None else int(end_state["gamma"]),
+            tokens=Tokens.read(exact["tokens"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -224,7 +270,7 @@ def facts_in(path: Path) -> dict[str, Any] | None:
         facts = dict(json.loads((footer.metadata or {})[METADATA_KEY])["pair"])
         for role in ("target", "draft"):
             deciding(facts[role])
-        _ = [facts[name] for name in (*VERSIONED, "eos_token_ids", "device")]
+        _ = [facts[name] for name in (*VERSIONED, "eos_token_ids", "device", "probe_xxh3_128")]
         return facts
     # A file that is not whole has no digest to go by: whatever its bytes make of a reader, it says nothing.
     except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError, pa.ArrowException):
