@@ -1,7 +1,8 @@
 """How much the dear suites try: everything that is planned, or a part while a change is on its way.
 
-`SPECGAP_SIZE` says which: `small` unless set, `full` in `make test-all` and where `SIZE=full` is given to a target.
-Tests that make sense at full size alone are marked `full`. Nothing else reads the variable.
+`SPECGAP_SIZE` says which: `small` unless set, `full` in `make test-all` and where a target
+is called with `SIZE=full`, which also runs what is marked `full`: tests that make sense at that
+size alone. Nothing else reads the variable.
 """
 
 import os
