@@ -12,12 +12,14 @@ import pytest
 
 from tests.support.lab import Cluster, Lab, digests, pause_after_shards, wait_until
 from tests.support.sandbox import Sandbox
+from tests.support.size import SIZE
 from tests.support.tiny_study import prepare_study
+from tests.support.warm import warm
 
 #: Where the Slurm lies, for this process and those it starts. A short path: sockets have no long names.
 LAB = Path(os.environ.setdefault("SPECGAP_LAB", f"{tempfile.gettempdir()}/specgap-slurm-{os.getpid()}"))
 #: Real rounds, one shard after the other, up to their counts: what the faults are tried on.
-ROUNDS = {"collector": "assisted", "shards": {"number": 6, "per_job": 3}}
+ROUNDS = {"collector": "assisted", "shards": {"number": 6, "per_job": SIZE.shards_per_job}}
 COUNTED = "results/aggregates/tiny/sampled/heuristic-3/state.rust_agg"
 #: How many tests need the Slurm alone.
 N_ALONE = pytest.StashKey[int]()
@@ -108,7 +110,8 @@ def counted(rounds: Sandbox, shared: Path) -> dict[str, str]:
 
     def make(folder: Path) -> None:
         shutil.copytree(rounds.folder, folder)
-        run = Sandbox(folder).snakemake("--", COUNTED)
+        with warm():
+            run = Sandbox(folder).snakemake("--", COUNTED)
         assert run.code == 0, run.output
 
     return digests(made_once(shared / "counted", make))

@@ -11,11 +11,11 @@ import pytest
 
 from tests.cluster.conftest import COUNTED, ROUNDS
 from tests.support.lab import Cluster, Lab, Submitted, alive, digests, wait_until, whole_shards
-from tests.support.sandbox import ROOT
+from tests.support.sandbox import ROOT, Run
 from tests.support.tiny_study import TINY
 
-#: Seconds that a job waits after each of its shards.
-PAUSE = "6"
+#: Seconds for which a job pauses after a shard, unless it is told to hurry: a fault finds it there.
+PAUSE = "600"
 
 
 @contextmanager
@@ -37,6 +37,12 @@ def disturbed(cluster: Cluster, counted: dict[str, str]) -> Iterator[Submitted]:
     assert {file: after[file] for file in before} == before
 
 
+def finished(cluster: Cluster, running: Submitted) -> Run:
+    """Let jobs no longer pause, and wait for the study's end."""
+    cluster.hurry()
+    return running.finish()
+
+
 def each_shard_was_written_once(cluster: Cluster) -> bool:
     return set(cluster.written().values()) == {1}
 
@@ -44,7 +50,7 @@ def each_shard_was_written_once(cluster: Cluster) -> bool:
 def test_cancelled_jobs_are_submitted_again(cluster: Cluster, counted: dict[str, str]) -> None:
     with disturbed(cluster, counted) as running:
         cluster.lab.run("scancel", *cluster.jobs("RUNNING"))
-        run = running.finish()
+        run = finished(cluster, running)
         assert run.code == 0, run.output
     assert "CANCELLED" in run.output
     assert each_shard_was_written_once(cluster)
@@ -52,8 +58,10 @@ def test_cancelled_jobs_are_submitted_again(cluster: Cluster, counted: dict[str,
 
 def test_a_job_over_its_time_has_more_of_it_the_next_time(cluster: Cluster, counted: dict[str, str]) -> None:
     cluster.sandbox.write_config(**{**TINY, **ROUNDS, "resources": {"minutes": 1}})
-    # Slurm looks every half minute: three shards take longer than that and the minute.
-    run = cluster.run("--", COUNTED, SHARD_PAUSE="32")
+    running = cluster.submit("--", COUNTED, SHARD_PAUSE=PAUSE)
+    # Slurm looks every half minute, whatever its settings.
+    wait_until(lambda: "TIMEOUT" in cluster.past() or running.over, "a job over its time")
+    run = finished(cluster, running)
     assert run.code == 0, run.output
     assert "TIMEOUT" in cluster.past()
     assert digests(cluster.sandbox) == counted
@@ -67,9 +75,12 @@ def test_a_job_over_its_memory_has_more_of_it_the_next_time(
     cluster: Cluster, counted: dict[str, str]
 ) -> None:
     cluster.sandbox.write_config(**{**TINY, **ROUNDS, "resources": {"mem_mb": 900}})
-    run = cluster.run("--", COUNTED, SHARD_PAUSE="2")
+    running = cluster.submit("--", COUNTED, SHARD_PAUSE=PAUSE)
+    killed = {"FAILED", "OUT_OF_MEMORY"}
+    wait_until(lambda: killed & set(cluster.past()) or running.over, "a job over its memory")
+    run = finished(cluster, running)
     assert run.code == 0, run.output
-    assert {"FAILED", "OUT_OF_MEMORY"} & set(cluster.past())
+    assert killed & set(cluster.past())
     assert digests(cluster.sandbox) == counted
     assert each_shard_was_written_once(cluster)
 
@@ -87,7 +98,7 @@ def test_jobs_of_a_node_that_is_lost_run_when_it_comes_back(
         # Slurm itself has queued them again.
         assert set(cluster.jobs("PENDING")) >= set(jobs)
         cluster.lab.up()
-        run = running.finish()
+        run = finished(cluster, running)
         assert run.code == 0, run.output
     assert each_shard_was_written_once(cluster)
 
@@ -95,7 +106,7 @@ def test_jobs_of_a_node_that_is_lost_run_when_it_comes_back(
 def test_a_controller_that_is_started_anew(cluster: Cluster, counted: dict[str, str]) -> None:
     with disturbed(cluster, counted) as running:
         restart_controller(cluster.lab)
-        run = running.finish()
+        run = finished(cluster, running)
         assert run.code == 0, run.output
     assert each_shard_was_written_once(cluster)
 
@@ -137,12 +148,17 @@ def test_a_head_process_that_is_killed_and_started_anew_beside_its_jobs(
 
 
 def start_anew(cluster: Cluster) -> None:
+    """Run the study again; what is left of its jobs pauses until the new ones run beside them."""
+    left = len(cluster.jobs("RUNNING"))
     assert cluster.run("--unlock").code == 0
-    run = cluster.run("--", COUNTED)
+    running = cluster.submit("--", COUNTED)
+    wait_until(lambda: len(cluster.jobs("RUNNING")) > left or running.over, "a new job")
+    run = finished(cluster, running)
     assert run.code == 0, run.output
     wait_until(lambda: not cluster.jobs(), "jobs to be gone")
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("alone")
 def test_slurm_comes_up_twice_and_ends_what_it_started_alone(lab: Lab) -> None:
     pids = {daemon: lab.pid(daemon) for daemon in ("munged", "slurmctld", "slurmd")}

@@ -7,10 +7,13 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.cluster.conftest import COUNTED, copied
+import pytest
+
+from tests.cluster.conftest import COUNTED, ROUNDS, copied
 from tests.support.hub import standin_hub
 from tests.support.lab import Cluster, Lab, digests
 from tests.support.sandbox import Sandbox
+from tests.support.size import SIZE
 from tests.support.tiny_study import TINY, prepare_study
 
 
@@ -60,12 +63,14 @@ def test_a_study_through_qsub_ends_in_the_bytes_of_a_local_run(
         run = cluster.run("--", COUNTED)
         assert run.code == 0, run.output
     assert digests(cluster.sandbox) == counted
-    assert len(list((cluster.sandbox.folder / ".snakemake/pbs").glob("*.job"))) == 3
+    # Of real rounds, and one that counts.
+    n_jobs = ROUNDS["shards"]["number"] // ROUNDS["shards"]["per_job"] + 1
+    assert len(list((cluster.sandbox.folder / ".snakemake/pbs").glob("*.job"))) == n_jobs
 
 
 def test_jobs_with_a_gpu_see_one_device_and_never_share_it(cluster: Cluster) -> None:
     # Devices of this machine are stand-ins, so the models run on the CPU; who may use which is real.
-    shards = {"number": 6, "per_job": 1}
+    shards = {"number": SIZE.jobs_with_gpus, "per_job": 1}
     resources = {"gpu": 1}
     cluster.sandbox.write_config(
         **{**TINY, "collector": "assisted", "shards": shards, "resources": resources, "device": "cpu"}
@@ -83,6 +88,7 @@ def test_jobs_with_a_gpu_see_one_device_and_never_share_it(cluster: Cluster) -> 
             assert first["ended"] <= second["began"]
 
 
+@pytest.mark.full
 def test_two_hundred_small_jobs_are_few_submissions(lab: Lab, tmp_path: Path) -> None:
     drafts = list(range(1, 101))
     names = [f"constant-{number}" for number in drafts]

@@ -3,10 +3,15 @@
 import fcntl
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
+
+from tests.support.size import SIZE_NAME
 
 ROOT = Path(__file__).parents[2]
 #: Where the tests leave what they counted; `python -m tests.faults.table` makes the docs' table of it.
@@ -65,14 +70,21 @@ def counted(name: str) -> Iterator[Count]:
     yield count
     with COUNTED.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        known = json.loads(COUNTED.read_text()) if COUNTED.exists() else {}
+        known: dict[str, dict[str, Any]] = json.loads(COUNTED.read_text()) if COUNTED.exists() else {}
         before = known.get(name, {})
         # Tests with parameters add up; a new session (`run`) begins anew.
         if before.get("run") != _run():
             before = {}
         known[name] = {key: value + before.get(key, 0) for key, value in asdict(count).items()}
-        known[name]["run"] = _run()
+        known[name] |= {"run": _run(), "size": SIZE_NAME, "tree": _tree()}
         COUNTED.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def _tree() -> str:
+    """Return today's date and the commit that is tried."""
+    command = ("git", "-C", str(ROOT), "describe", "--always", "--dirty")
+    commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return f"{date.today():%Y-%m-%d}, commit {commit or 'unknown'}"
 
 
 def _run() -> str:

@@ -1,4 +1,4 @@
-"""The table of docs/statistics.md, from what `make test-statistics` measured."""
+"""The table of docs/statistics.md, from what `make test-statistics SIZE=full` measured."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from tests.support.measured import Measured
 from tests.support.sandbox import ROOT
 
 DOCS = ROOT / "docs/statistics.md"
-START, END = "<!-- simulations: made by make test-statistics -->", "<!-- end of simulations -->"
+START, END = "<!-- simulations: made by make test-statistics SIZE=full -->", "<!-- end of simulations -->"
 _HEAD = "| simulated | measured | value | wanted | worlds |\n|---|---|---|---|---|\n"
 
 

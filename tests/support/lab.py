@@ -132,6 +132,10 @@ class Cluster:
             self.lab.run("scancel", *jobs)
             wait_until(lambda: not self.jobs(), "jobs to be gone")
 
+    def hurry(self) -> None:
+        """Let no job of the study pause from now on."""
+        (self.sandbox.folder / "hurry").touch()
+
     def written(self) -> Counter[str]:
         """Return how often each shard was written whole (`pause_after_shards`)."""
         return Counter((self.sandbox.folder / "written").read_text().split())
@@ -188,9 +192,11 @@ def whole_shards(sandbox: Sandbox) -> dict[str, tuple[int, int]]:
 
 
 def pause_after_shards(sandbox: Sandbox) -> None:
-    """Let jobs of this sandbox wait after each shard for the seconds in `SHARD_PAUSE`: time for a fault.
+    """Let jobs of this sandbox pause after each shard: time for a fault.
 
-    And say which shards they wrote whole, in `written`; which device they had and when, in `devices/`.
+    For the seconds in `SHARD_PAUSE`, or until the study has a file `hurry`.
+
+    They also say which shards they wrote whole, in `written`; which device they had and when, in `devices/`.
     """
     code = sandbox.folder / "src/specgap/trace/shards.py"
     code.write_text(code.read_text() + (SUPPORT / "pausing.py").read_text())

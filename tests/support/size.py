@@ -1,7 +1,8 @@
 """How much the dear suites try: everything that is planned, or a part while a change is on its way.
 
-`SPECGAP_SIZE` says which, `small` unless set. `make test-all` asks for `full`, and so does `SIZE=full` of the
-targets that it calls. What makes sense at full size alone is marked `full`. Nothing else reads the variable.
+`SPECGAP_SIZE` says which: `small` unless set, `full` in `make test-all` and where a target
+is called with `SIZE=full`, which also runs what is marked `full`: tests that make sense at that
+size alone. Nothing else reads the variable.
 """
 
 import os
@@ -27,6 +28,9 @@ class Size:
     forwards: tuple[int, ...]
     #: Damaged shards, by where the damage is.
     damaged_shards: int
+    #: On Slurm: of six shards of real rounds, how many a job makes; how many jobs want one of two GPUs.
+    shards_per_job: int
+    jobs_with_gpus: int
     #: Worlds that a simulation draws. Its bands are three standard errors wide at 400.
     worlds: int
     #: Texts of each prompt that traces of Markov pairs are held against theory on, for each eight in full.
@@ -44,6 +48,8 @@ SIZES = {
         memory_growth=4 * _MIB,
         forwards=(1, 8),
         damaged_shards=20,
+        shards_per_job=6,
+        jobs_with_gpus=4,
         worlds=400,
         texts=4,
         replayed=2500,
@@ -56,6 +62,8 @@ SIZES = {
         memory_growth=_MIB // 4,
         forwards=(1, 2, 3, 5, 8, 13, 21),
         damaged_shards=100,
+        shards_per_job=3,
+        jobs_with_gpus=6,
         worlds=2000,
         texts=8,
         replayed=8000,
