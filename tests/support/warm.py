@@ -3,8 +3,8 @@
 Of the seconds that a dry run or a tiny job takes, nine of ten are imports. Where `warm()` has been called, a
 command of a sandbox is still what its user or its rule types; its Python hands the command over when it
 starts (`warm_start/sitecustomize.py`). The servers know nothing of specgap, which each child imports from
-its own sandbox. A command whose variables or network differ from the server's, in what libraries see when they are
-imported, starts as ever.
+its own sandbox. A command whose variables or network differ from the server's, in what libraries see when
+they are imported, starts as ever.
 
 `python -m tests.support.warm KIND FOLDER OWNER` is a server: one for all test processes, which ends when the
 process OWNER does.
