@@ -215,6 +215,6 @@ class PromptFormat(Block):
     )
     template_kwargs: dict[str, bool | int | str] = Field(
         default_factory=dict,
-        description="Passed to the chat template (`enable_thinking: false`, …); one that writes the date needs it "
-        "here (`date_string: 26 Jul 2024` for Llama 3).",
+        description="Passed to the chat template (`enable_thinking: false`, …); one that writes the date "
+        "needs it here (`date_string: 26 Jul 2024` for Llama 3).",
     )
