@@ -214,5 +214,7 @@ class PromptFormat(Block):
         "Complete the sentence.", description="The user's turn before a prefilled prompt (`chat`)."
     )
     template_kwargs: dict[str, bool | int | str] = Field(
-        default_factory=dict, description="Passed to the chat template (`enable_thinking: false`, …)."
+        default_factory=dict,
+        description="Passed to the chat template (`enable_thinking: false`, …); one that writes the date "
+        "needs it here (`date_string: 26 Jul 2024` for Llama 3).",
     )

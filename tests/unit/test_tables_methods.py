@@ -79,6 +79,12 @@ def test_remote_code_and_pickle_are_owned_up_to() -> None:
     assert "No code of theirs was run" in text()
 
 
+def test_an_end_of_text_that_was_taken_off_prompts_is_owned_up_to() -> None:
+    written = text(end_taken_off="<|endoftext|>")
+    assert "tokenizer puts `<|endoftext|>`, an end of text, after every text; it was taken off" in written
+    assert "taken off" not in text()
+
+
 def test_decodings_and_schedules_stand_in_sentences() -> None:
     study = parse(
         {

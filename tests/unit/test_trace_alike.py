@@ -1,6 +1,7 @@
 """Jobs say which weights and which token ids they had, and are counted together where these are the same."""
 
 import json
+import runpy
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,8 @@ from tokenizers import processors
 from specgap.config import Study
 from specgap.errors import TraceError
 from specgap.layout import Cell, done_file, plan_jobs
+from specgap.prompts import PromptSet, Row
+from specgap.prompts.storage import write_prompts
 from specgap.replay import Source
 from specgap.settings import Pair
 from specgap.trace.collect_paths import collect_paths_job
@@ -140,6 +143,20 @@ def test_tails_of_other_weights_or_ids_than_their_paths_are_refused(
     edit(done_file(results, Cell("tiny", "sampled"), jobs[0], "tails"), change)
     with pytest.raises(TraceError, match=r"tails/tiny/sampled/.*paths/tiny/sampled/s000"):
         Source.of(results, cell, jobs, tails=True)
+
+
+def test_parts_of_a_cell_are_added_up_only_where_their_jobs_go_together(
+    pair: Pair, copy: Traced, tmp_path: Path
+) -> None:
+    study = tiny_study(pair, SETTING, samples=2, results=str(copy.results))
+    (tmp_path / "config.json").write_text(study.model_dump_json())
+    rows = tuple(Row(id_, text, {"group": ("a",)}, None, None, None, "") for id_, text in prompts().items())
+    write_prompts(tmp_path / "prompts.parquet", PromptSet(rows, ("group",), None, None, (), None))
+    edit(copy.done_files[-1], lambda content: content["facts"]["draft"].update(loaded_xxh3_128="f" * 32))
+    merge = runpy.run_path("scripts/merge_states.py")["main"]
+    files = (tmp_path / "config.json", "tiny", "sampled", NAME, tmp_path / "prompts.parquet")
+    with pytest.raises(TraceError, match="other parameters or buffers of draft"):
+        merge(*files, tmp_path / "state.rust_agg", [])
 
 
 @pytest.mark.parametrize("key", ["loaded_xxh3_128", "probe_xxh3_128", "tokens"])

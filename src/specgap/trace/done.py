@@ -147,7 +147,7 @@ class RecordedFile:
     rows: int
     bytes: int
     xxh3_128: str
-    tokens: Tokens | None
+    tokens: Tokens | None = None
 
 
 def shard_files(results: Path, done_paths: Iterable[Path], kind: str) -> list[RecordedFile]:
