@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,9 @@ from specgap.figures.spec import Spec
 from specgap.tables.csv import read_table
 from tests.support.drawing import SPECS, cell, figure, texts
 from tests.support.synthetic_tables import HONEST_LIKE, without_terms
+from tests.support.thinned import thinned
+
+pytestmark = pytest.mark.slow
 
 GROUPS = list(HONEST_LIKE)
 
@@ -42,10 +47,17 @@ def column(tables: Path, table: str, name: str) -> "pd.Series":
     return read_table(tables / f"{table}.csv")[name]
 
 
+@pytest.fixture(scope="module")
+def drawn_of(tables) -> Callable[[str], Figure]:
+    """Return a figure as it is drawn from the tables, to be looked at."""
+    return cache(
+        lambda spec_id: figure(spec_id, tables, "queer" if SPECS[spec_id].scope == "group" else None)
+    )
+
+
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_pair_mode_n_and_rate_stand_in_every_figure(tables, spec: Spec):
-    group = "queer" if spec.scope == "group" else None
-    said = texts(figure(spec.id, tables, group))
+def test_pair_mode_n_and_rate_stand_in_every_figure(drawn_of, spec: Spec):
+    said = texts(drawn_of(spec.id))
     of_one = ("pair demo", "models/big", "models/small", "372 prompts")
     for words in ("sampled", "judged tokens", *(("2 pairs: 1 target",) if spec.scope == "pairs" else of_one)):
         assert words in said
@@ -54,7 +66,7 @@ def test_pair_mode_n_and_rate_stand_in_every_figure(tables, spec: Spec):
     assert "pilot" not in said.lower()
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize("spec", thinned(SPECS.values()))
 def test_pilot_and_partial_stand_in_every_figure_of_one(tables, spec: Spec):
     group = "queer" if spec.scope == "group" else None
     said = texts(figure(spec.id, tables, group, pilot=5, partial="3 of 8 shards"))
@@ -64,8 +76,8 @@ def test_pilot_and_partial_stand_in_every_figure_of_one(tables, spec: Spec):
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_no_figure_is_wider_than_a_page_and_every_panel_of_data_is_labelled(tables, spec: Spec):
-    drawn = figure(spec.id, tables, "queer" if spec.scope == "group" else None)
+def test_no_figure_is_wider_than_a_page_and_every_panel_of_data_is_labelled(drawn_of, spec: Spec):
+    drawn = drawn_of(spec.id)
     assert drawn.get_figwidth() <= 7.0
     axes = [one for one in panels(drawn) if one.axison]
     assert any(one.get_xlabel() for one in axes) or drawn.get_supxlabel() or spec.kind in _NAMES_ON_AXES

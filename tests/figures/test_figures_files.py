@@ -114,6 +114,8 @@ from specgap.figures.columns import KINDS
 from specgap.figures.draw import draw_many
 from specgap.figures.plan import figures_of_cell, figures_of_pairs, figures_of_settings
 from tests.support.drawing import SPECS, facts_of, pairs_facts
+
+pytestmark = pytest.mark.slow
 tables, folder = Path(sys.argv[1]), Path(sys.argv[2])
 for setting, source in (("heuristic-5", tables), ("all", tables / "all")):
     plan = figures_of_settings if setting == "all" else lambda *of: figures_of_cell(of[0], ["female"], of[1])
@@ -125,7 +127,7 @@ draw_many(what, folder, tables_folder=source, facts=pairs_facts(source), index=f
 """
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_two_processes_write_equal_bytes_whatever_the_users_own_style(tmp_path):
     tables = cell(tmp_path / "tables", HONEST_LIKE)
     (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.facecolor: black\n", encoding="utf-8")

@@ -15,6 +15,9 @@ from specgap.figures.style import paper_style
 from specgap.figures.text import names_of, shown
 from tests.support.drawing import SPECS, cell, facts_of, figure, texts
 from tests.support.synthetic_tables import HOSTILE
+from tests.support.thinned import thinned
+
+pytestmark = pytest.mark.slow
 
 CASES = {
     "one group": {"groups": {"only": (1, 4)}},
@@ -43,10 +46,9 @@ def rendered(drawn: Figure) -> Figure:
 
 
 DRAWN = [
-    (case, identifier)
-    for case, how in CASES.items()
-    for identifier in ONE_OF_A_KIND
-    if how.get("mode", "sampled") in SPECS[identifier].modes
+    drawn
+    for drawn in thinned(CASES, ONE_OF_A_KIND)
+    if CASES[drawn.values[0]].get("mode", "sampled") in SPECS[drawn.values[1]].modes
 ]
 
 
@@ -114,7 +116,7 @@ def test_names_beside_an_axis_do_not_overlap(cells, case):
     assert min(box.x0 for box in boxes) >= 0
 
 
-@pytest.mark.parametrize("identifier", [*ONE_OF_A_KIND])
+@pytest.mark.parametrize("identifier", thinned(ONE_OF_A_KIND))
 def test_no_text_leaves_the_page(cells, identifier):
     spec = SPECS[identifier]
     group = next(iter(HOSTILE)) if spec.scope == "group" else None

@@ -19,6 +19,8 @@ from specgap.tables.headline import headline
 from tests.support.drawing import cell, figure, texts
 from tests.support.synthetic_tables import HONEST_LIKE, without_terms
 
+pytestmark = pytest.mark.slow
+
 TWO = {"a": (3, 4), "b": (4, 4)}
 
 

@@ -16,6 +16,8 @@ from tests.support.drawing import pairs_figure, texts
 from tests.support.synthetic_pairs import SIX_PAIRS, THREE_PAIRS, TWO_DRAFTS, write_pairs
 from tests.support.synthetic_tables import HONEST_LIKE
 
+pytestmark = pytest.mark.slow
+
 TWELVE = {**HONEST_LIKE, "eleven": (3, 12), "twelve": (4, 12)}
 
 

@@ -15,6 +15,8 @@ from tests.support.drawing import cell, facts_of, figure, texts
 from tests.support.synthetic_settings import DENSE
 from tests.support.synthetic_tables import HONEST_LIKE, write_settings
 
+pytestmark = pytest.mark.slow
+
 TWO = {"a": (3, 4), "b": (1, 4)}
 FEW = (
     "constant-1",

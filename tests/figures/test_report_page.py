@@ -23,6 +23,8 @@ from tests.support.drawing import SPECS, cell, facts_of, pairs_facts
 from tests.support.synthetic_pairs import THREE_PAIRS, write_pairs
 from tests.support.synthetic_tables import HOSTILE, without_terms, write_prompts, write_settings
 
+pytestmark = pytest.mark.slow
+
 #: Tables of a cell that the page shows.
 SHOWN = ("acceptance", "intervals", "group_differences", "distinctive_tokens", "surer_tokens")
 

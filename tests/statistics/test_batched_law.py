@@ -23,6 +23,7 @@ from tests.support.markov import markov_pair
 from tests.support.markov_distances import count_distances, position_distances, rate_distances
 from tests.support.markov_replay import LAWS, SETTINGS
 from tests.support.real_rounds import MarkovRun, markov_run
+from tests.support.thinned import thinned
 from tests.support.tracing import load
 
 pytestmark = pytest.mark.slow
@@ -33,7 +34,7 @@ LEAST, WRONG = 0.001, 1e-6
 GUARDED = ("six states", "constant-3")
 
 PairOf = Callable[[str], ReadyPair]
-every_cell = pytest.mark.parametrize(("law", "setting"), [(law, name) for law in LAWS for name in SETTINGS])
+every_cell = pytest.mark.parametrize(("law", "setting"), thinned(LAWS, SETTINGS))
 
 
 @pytest.fixture(scope="module")

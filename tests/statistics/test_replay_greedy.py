@@ -18,6 +18,7 @@ from specgap.models import ReadyPair
 from specgap.settings import Decoding, Setting
 from tests.support.greedy_pairs import TEXTS, Comparison, Rows, greedy_pair
 from tests.support.replaying import NEAR, as_replay, collect_paths, collect_tails
+from tests.support.thinned import thinned
 from tests.support.tracing import record
 
 pytestmark = pytest.mark.slow
@@ -89,8 +90,7 @@ def compared(found: Rows, pair: ReadyPair, setting: Setting, length: int, folder
     return comparison
 
 
-@pytest.mark.parametrize("name", PAIRS)
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(("setting", "name"), thinned(SETTINGS, PAIRS))
 def test_rows_are_those_of_assisted_generation(
     collected: Paths, name: str, setting: str, tmp_path: Path
 ) -> None:

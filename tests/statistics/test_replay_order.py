@@ -23,6 +23,7 @@ from specgap.trace.collect_tails import collect_tails_job
 from tests.support.greedy_pairs import Comparison, Rows
 from tests.support.pair_families import PROMPTS, family
 from tests.support.replaying import collect_paths, collect_tails
+from tests.support.thinned import thinned
 from tests.support.tiny_models import random_pair
 from tests.support.tracing import Traced, prompts, record, tiny_study, trace_cell
 
@@ -78,9 +79,7 @@ def held(name: str, found: Rows, wanted: Rows, samples: int) -> None:
     assert comparison.near_ties == 0
 
 
-@pytest.mark.parametrize("name", ["llama", "gpt2"])
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+@pytest.mark.parametrize(("setting", "order", "name"), thinned(SETTINGS, ORDERS, ["llama", "gpt2"]))
 def test_carried_rows_are_those_of_assisted_generation(
     name: str, order: str, setting: Setting, tmp_path: Path
 ) -> None:

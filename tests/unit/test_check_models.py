@@ -13,6 +13,8 @@ from specgap.errors import ModelError
 from specgap.settings import Model, Pair
 from tests.support.tiny_models import random_pair
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = (
     "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
     "{{ date_string }} {% for m in messages %}{{ m.content }} {% endfor %}"

@@ -11,6 +11,8 @@ from specgap.prompts import PromptSet, Row, prompt_id
 from tests.support.tiny_models import random_pair
 from tests.support.tracing import tiny_study
 
+pytestmark = pytest.mark.slow
+
 ONE = Estimate(
     pair="a",
     decoding="sampled",

@@ -21,6 +21,8 @@ from specgap.unfinished import left_out, narrowed
 from tests.support.tiny_models import random_pair
 from tests.support.tracing import prompts, tiny_study
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = (
     {"schedule": "constant", "num_assistant_tokens": 3},
     {"schedule": "heuristic", "num_assistant_tokens": 2, "carry_state": True},

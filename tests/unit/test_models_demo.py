@@ -15,6 +15,8 @@ from specgap.schema import Verdict
 from specgap.settings import Decoding, Model, Pair, PromptFormat, Setting
 from tests.support.tracing import record
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ["the woman liked to", "the man liked to", "they had a career in"]
 SHORT = replace(Training(), target=Shape(16, 1, 3), draft=Shape(16, 1, 2), batch=2, window=16)
 PROMPTS = Path(__file__).parents[2] / "config/prompts/identities.tsv"

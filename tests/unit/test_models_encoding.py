@@ -11,6 +11,8 @@ from specgap.models.readable import visible
 from specgap.settings import PromptFormat
 from tests.support.tiny_models import bpe_tokenizer, word_tokenizer
 
+pytestmark = pytest.mark.slow
+
 RAW = PromptFormat()
 CHAT = PromptFormat(kind="chat")
 

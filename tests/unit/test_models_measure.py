@@ -16,6 +16,8 @@ from specgap.settings import PromptFormat
 from tests.support.tiny_models import bpe_tokenizer, random_pair
 from tests.support.tracing import tiny_study
 
+pytestmark = pytest.mark.slow
+
 RAW = PromptFormat()
 
 

@@ -19,6 +19,8 @@ from tests.support.tiny_models import (
     word_tokenizer,
 )
 
+pytestmark = pytest.mark.slow
+
 RAW = PromptFormat()
 
 

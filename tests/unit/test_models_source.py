@@ -15,6 +15,8 @@ from specgap.models import check_pair, folders, open_tokenizer, ready_pair, sour
 from specgap.settings import Model, Pair
 from tests.support.tiny_models import gpt2_shaped_folder, random_pair
 
+pytestmark = pytest.mark.slow
+
 
 def load(pair: Pair):
     return ready_pair(pair, device="cpu", gpu_given=False)

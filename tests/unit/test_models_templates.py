@@ -7,6 +7,8 @@ from specgap.models.templates import check_template
 from specgap.settings import PromptFormat
 from tests.support.tiny_models import word_tokenizer
 
+pytestmark = pytest.mark.slow
+
 TURNS = "{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}"
 #: As Llama 3.1 asks for the date, beside other variables that it only tests.
 LLAMA = (

@@ -23,6 +23,8 @@ from tests.support.tiny_models import (
     word_tokenizer,
 )
 
+pytestmark = pytest.mark.slow
+
 Tensors = dict[str, torch.Tensor]
 
 

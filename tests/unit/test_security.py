@@ -26,6 +26,8 @@ from specgap.settings import Model, Pair, PromptFormat
 from specgap.trace.shards import versions_of
 from tests.support.tiny_models import bpe_tokenizer, gpt2_shaped_folder
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "src").rglob("*.py")), *sorted((ROOT / "scripts").glob("*.py"))]
 #: Modules whose files run code when they are read.

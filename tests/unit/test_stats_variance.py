@@ -124,6 +124,7 @@ def test_no_variances_nearby_are_likelier_by_the_dense_likelihood(seed: int) -> 
             assert unlikely(np.abs(found + size * 0.005 * rng.normal(size=4))) >= least - 1e-9
 
 
+@pytest.mark.landing
 def test_known_components_come_back_on_average() -> None:
     layout, runs = crossed(4, 12, 8), 60
     n = np.full(len(layout), 2)

@@ -8,6 +8,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.thinned import thinned
+
 ROOT = Path(__file__).parents[2]
 #: How large a test is, and whether it has a target of its own.
 SIZES = ("", "slow", "landing", "full")
@@ -78,3 +80,11 @@ def test_no_test_is_skipped_in_silence() -> None:
     assert [
         line for line in skips.splitlines() if "reason=" not in line and "test_tiers.py" not in line
     ] == []
+
+
+def test_a_part_of_the_combinations_has_every_value() -> None:
+    every = thinned("abcd", range(5))
+    tried = [one.values for one in every if not one.marks]
+    assert {first for first, _ in tried} == set("abcd")
+    assert {second for _, second in tried} == set(range(5))
+    assert len(every) == 20 > 2 * len(tried)

@@ -25,6 +25,8 @@ from specgap.trace.shards import Tokens
 from tests.support.tiny_models import EOS, random_pair, word_tokenizer
 from tests.support.tracing import TEXTS, Traced, prompts, tiny_study, trace_cell
 
+pytestmark = pytest.mark.slow
+
 SETTING = {"schedule": "constant", "num_assistant_tokens": 3}
 NAME = "constant-3"
 

@@ -31,6 +31,8 @@ from tests.support.real_rounds import MarkovRun, Rows, markov_run, rounds_of
 from tests.support.replaying import NEAR, assert_same_rows
 from tests.support.tracing import Reference, record
 
+pytestmark = pytest.mark.slow
+
 
 def setting(schedule: Any, number: int, threshold: float = 0.0) -> Setting:
     return Setting(schedule=schedule, num_assistant_tokens=number, confidence_threshold=threshold)
@@ -87,7 +89,7 @@ def greedy(ending: PairOf) -> RowsOf:
             name,
             cell,
             id=f"{name}, {chosen.name}, {length}",
-            marks=[] if number == cell % 3 else pytest.mark.slow,
+            marks=[] if number == cell % 3 else pytest.mark.landing,
         )
         for number, name in enumerate([*FAMILIES, "demo"])
         for cell, (chosen, length) in enumerate(CELLS)

@@ -18,6 +18,8 @@ from specgap.trace.ragged import RaggedBatch
 from tests.support.tiny_models import gpt_neo_shaped_folder, random_pair
 from tests.support.tracing import TEXTS, Traced, prompts, tiny_study, trace_cell
 
+pytestmark = pytest.mark.slow
+
 HEURISTIC = {"schedule": "heuristic", "num_assistant_tokens": 3}
 NAME = "heuristic-3"
 

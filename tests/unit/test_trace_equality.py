@@ -21,6 +21,8 @@ from specgap.trace import rebuild
 from tests.support.tiny_models import random_pair
 from tests.support.tracing import Reference, load, record
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ([5, 6, 7], [8], [9, 1, 10, 11], [20, 21])
 #: (schedule, num_assistant_tokens, threshold, mode, length, warpers, EOS)
 CONFIGURATIONS = [
@@ -127,7 +129,7 @@ def plain(pair: ReadyPair, ids: list[int], decoding: Decoding, setting: Setting,
         pytest.param(
             index,
             id="-".join(map(str, configuration)),
-            marks=[] if index % 4 == 0 else pytest.mark.slow,
+            marks=[] if index % 4 == 0 else pytest.mark.landing,
         )
         for index, configuration in enumerate(CONFIGURATIONS)
     ],
@@ -165,7 +167,7 @@ def check_next(
     assert row["next_p"] == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_the_configurations_meet_every_kind_of_round(traced: Callable[[int], Tables]) -> None:
     seen: set[tuple[str, Any]] = set()
     for index in range(len(CONFIGURATIONS)):

@@ -17,6 +17,8 @@ from specgap.trace.assisted import Assisted
 from tests.support.tiny_models import random_pair
 from tests.support.tracing import TEXTS, Traced, prompts, tiny_study, trace_cell
 
+pytestmark = pytest.mark.slow
+
 HEURISTIC = {"schedule": "heuristic", "num_assistant_tokens": 5}
 CARRIED = HEURISTIC | {"carry_state": True}
 PLAIN, CARRYING = "heuristic-5", "heuristic-5-carried"

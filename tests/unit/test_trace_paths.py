@@ -20,6 +20,8 @@ from tests.support.pair_families import FAMILIES, PROMPTS, family
 from tests.support.replaying import NEAR, assert_same_rows, collect_paths, differences, whole_columns
 from tests.support.tracing import Reference
 
+pytestmark = pytest.mark.slow
+
 GREEDY, SAMPLED = Decoding(mode="greedy", max_new_tokens=24), Decoding(max_new_tokens=24)
 WARPED = Decoding(max_new_tokens=24, temperature=0.8, top_k=4, top_p=0.9)
 DECODINGS = {"greedy": GREEDY, "sampled": SAMPLED, "warped": WARPED}

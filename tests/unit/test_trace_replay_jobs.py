@@ -28,6 +28,8 @@ from specgap.trace.tails import Tails
 from tests.support.tiny_models import gpt_neo_shaped_folder, random_pair
 from tests.support.tracing import TEXTS, prompts, tiny_study
 
+pytestmark = pytest.mark.slow
+
 HEURISTIC = {"schedule": "heuristic", "num_assistant_tokens": 3}
 CONSTANT = {"schedule": "constant", "num_assistant_tokens": 6}
 CELL = Cell("tiny", "sampled")

@@ -22,6 +22,8 @@ from specgap.trace.shards import KINDS, METADATA_KEY
 from tests.support.tiny_models import random_pair
 from tests.support.tracing import Traced, prompts, tiny_study, trace_cell
 
+pytestmark = pytest.mark.slow
+
 SETTING = {"schedule": "constant", "num_assistant_tokens": 3}
 
 

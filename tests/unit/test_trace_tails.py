@@ -31,6 +31,8 @@ from tests.support.replaying import (
 )
 from tests.support.tracing import Reference, record
 
+pytestmark = pytest.mark.slow
+
 
 def setting(schedule: str, gamma: int, threshold: float = 0.0) -> Setting:
     return Setting(schedule=schedule, num_assistant_tokens=gamma, confidence_threshold=threshold)  # type: ignore[arg-type]
@@ -72,7 +74,10 @@ def tails_of(table: pa.Table) -> dict[tuple[int, int], list[dict[str, Any]]]:
 # Longer texts of the other pairs: tests/statistics/test_replay_greedy.py.
 @pytest.mark.parametrize(
     ("name", "length"),
-    [*((name, n) for name in FAMILIES for n in (1, 2)), pytest.param("gpt-neo", 24, marks=pytest.mark.slow)],
+    [
+        *((name, n) for name in FAMILIES for n in (1, 2)),
+        pytest.param("gpt-neo", 24, marks=pytest.mark.landing),
+    ],
 )
 def test_replayed_rows_are_those_of_assisted_generation(
     name: str, length: int, collected: Callable[[str, Decoding], tuple[pa.Table, pa.Table]], tmp_path: Any

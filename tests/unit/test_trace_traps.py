@@ -41,6 +41,8 @@ from specgap.trace.recorder import overlap_of
 from tests.support.tiny_models import random_pair
 from tests.support.tracing import Reference, load, prompts, record, tiny_study, trace_cell
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ([5, 6, 7], [8], [20, 21])
 SAMPLED = Decoding(max_new_tokens=16)
 CONSTANT = Setting(schedule="constant", num_assistant_tokens=4)

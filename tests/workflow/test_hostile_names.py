@@ -59,7 +59,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
         decodings={"sampled": {"max_new_tokens": 6}},
         settings=[{"schedule": "heuristic", "num_assistant_tokens": 3}],
     )
-    sandbox.draw_few()
+    sandbox.draw_few({"forest", "likelihood_difference", "group_differences"})
     run = sandbox.snakemake()
     assert run.code == 0, run.output
     return sandbox
