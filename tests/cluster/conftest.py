@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,7 +67,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 @pytest.fixture(scope="session")
 def slurm(shared: Path) -> Lab:
-    """The Slurm, brought up by the first that wants it."""
+    """The Slurm, brought up by the first that needs it."""
+    return brought_up(shared)
+
+
+def brought_up(shared: Path) -> Lab:
     with turn(shared / "slurm.lock"):
         if not (LAB / "env.sh").exists():
             Lab(LAB).up()
@@ -110,9 +115,12 @@ def counted(rounds: Sandbox, shared: Path) -> dict[str, str]:
 
     def make(folder: Path) -> None:
         shutil.copytree(rounds.folder, folder)
-        with warm():
+        # Mostly waiting and downloads: meanwhile there is time for a study.
+        with ThreadPoolExecutor() as beside, warm():
+            slurm = beside.submit(brought_up, shared)
             run = Sandbox(folder).snakemake("--", COUNTED)
         assert run.code == 0, run.output
+        slurm.result()
 
     return digests(made_once(shared / "counted", make))
 
