@@ -144,7 +144,9 @@ def main() -> int:
 
 if __name__ == "__main__":
     try:
-        raise SystemExit(main())
+        code = main()
+        sys.stdout.flush()
+        os._exit(code)  # extensions complain at length of modules that are frozen for the children
     except drawn.MissingToolError as missing:
         raise SystemExit(f"mutations: {missing}") from None
     except subprocess.CalledProcessError as failed:

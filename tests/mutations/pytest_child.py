@@ -6,10 +6,13 @@ Of a run of a few tests nine seconds of ten are imports. A child sees the tests 
 import gc
 import importlib
 import json
+import math
 import os
+import resource
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,6 +47,15 @@ _LIBRARIES = (
     ),
 )
 
+#: Wall time of a run as a multiple of the CPU time that it may take.
+_PATIENCE = 6.0
+_INTERNAL = 3  # pytest's code of its own errors
+
+
+class BrokenSuiteError(Exception):
+    """The tests of a tree cannot be run at all."""
+
+
 #: What is said to have failed where a process ended before it could say so.
 DIED = "the process of the tests died"
 
@@ -58,7 +70,7 @@ class Ran:
     late: bool = False  # it was ended since it took too long
 
 
-@dataclass
+@dataclass(eq=False)
 class _Watch:
     """A plugin of pytest that keeps which tests there are and which failed first."""
 
@@ -89,15 +101,21 @@ def import_libraries() -> None:
 def collect(tree: Tree, arguments: Sequence[str]) -> list[str]:
     """Return the node ids of the tests that these arguments of pytest select in a tree."""
     out = _in_child(tree, [*arguments, "--collect-only", "-n", "0"], 900, None)
+    if not out["tests"]:
+        raise BrokenSuiteError(
+            f"no tests could be collected in {tree.folder}; see {tree.known}/log-{os.getpid()}"
+        )
     return list(out["tests"])
 
 
 def run_tests(tree: Tree, tests: Sequence[str], limit: float, extension: Path | None = None) -> Ran:
-    """Run tests in this order up to the first that fails; at `limit` seconds the run is ended."""
+    """Run tests in this order up to the first that fails; after `limit` seconds of CPU the run is ended."""
     asked = tree.known / f"asked-{os.getpid()}"
     asked.write_text("\n".join(tests), encoding="utf-8")
     start = time.monotonic()
     out = _in_child(tree, ["-x", "-n", "0", "-m", "", f"@{asked}"], limit, extension)
+    if out["code"] == _INTERNAL and out["failed"] is None:
+        raise BrokenSuiteError(f"pytest itself failed in {tree.folder}; see {tree.known}/log-{os.getpid()}")
     return Ran(out["failed"], out["code"], round(time.monotonic() - start, 1), out["late"])
 
 
@@ -106,38 +124,48 @@ def _in_child(tree: Tree, arguments: list[str], limit: float, extension: Path | 
     answer.unlink(missing_ok=True)
     child = os.fork()
     if child == 0:
-        _child(tree, arguments, extension, answer)
-    if not _ends(child, limit):
-        return {"failed": None, "code": -1, "tests": [], "late": True}
-    if not answer.exists():
-        return {"failed": DIED, "code": -1, "tests": [], "late": False}
+        _child(tree, arguments, limit, extension, answer)
+    late = _ends_late(child, limit)
+    if late or not answer.exists():
+        return {"failed": None if late else DIED, "code": -1, "tests": [], "late": late}
     return {**json.loads(answer.read_text(encoding="utf-8")), "late": False}
 
 
-def _ends(child: int, limit: float) -> bool:
-    """Return whether a child ends in time; one that does not is killed with all that it started."""
-    end = time.monotonic() + limit
+def _ends_late(child: int, limit: float) -> bool:
+    """Wait for a child; return whether it took too long, in which case all that it started is killed too.
+
+    Its own seconds of CPU are what counts, since machines are shared; what waits for others is given longer.
+    """
+    end = time.monotonic() + _PATIENCE * limit
     while time.monotonic() < end:
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return True
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
         time.sleep(0.05)
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return False
+    return True
 
 
-def _child(tree: Tree, arguments: list[str], extension: Path | None, answer: Path) -> None:
+def _child(tree: Tree, arguments: list[str], limit: float, extension: Path | None, answer: Path) -> None:
     """Run pytest in a tree, write down how it ended, and end."""
     code, watch = -1, _Watch()
     try:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit), resource.RLIM_INFINITY))
         _enter(tree, extension)
         import pytest
 
         base = f"--basetemp={tree.known / f'temporary-{os.getppid()}'}"
-        code = int(pytest.main(["-q", "-p", "no:cacheprovider", base, *arguments], plugins=[watch]))
+        # Plugins of pytest are among what the libraries have imported.
+        quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        code = int(pytest.main([*quiet, base, *arguments], plugins=[watch]))
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         _write(answer, {"failed": watch.failed, "code": code, "tests": watch.tests})
         os._exit(0)
 
