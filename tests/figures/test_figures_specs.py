@@ -10,7 +10,14 @@ import yaml
 from specgap.config import load, parse
 from specgap.errors import ConfigError, TableError
 from specgap.figures.columns import COLUMNS, KINDS, PAIRS_COLUMNS, SETTINGS_COLUMNS
-from specgap.figures.plan import code_files, figures_of, figures_of_cell, figures_of_settings, named
+from specgap.figures.plan import (
+    code_files,
+    figures_of,
+    figures_of_cell,
+    figures_of_settings,
+    index_name,
+    named,
+)
 from specgap.figures.registry import function_of
 from specgap.figures.spec import PLACEHOLDERS, load_specs, specs_from_json
 from specgap.layout import ALL_PAIRS, ALL_SETTINGS, Cell
@@ -210,6 +217,8 @@ def test_every_setting_has_the_whole_set_where_the_config_says_so():
         for more in ({}, {"whole_set": "all"})
     )
     assert drawn(few, "constant-2") == OF_EVERY_SETTING
+    cell = Cell("demo", "sampled", "constant-2")
+    assert index_name(few, cell) != index_name(all_of_them, cell)  # else no run would see what changed
     assert drawn(all_of_them, "constant-2") == drawn(few, "heuristic-5") > OF_EVERY_SETTING
 
 

@@ -102,10 +102,15 @@ def written(root: Path, **more: object) -> str:
         notices=["2 duplicates in 'a&b'"],
     )
     cells = [
-        CellPart(facts_of(root / "tables", **more), root / "figures" / "heuristic-5", root / "tables", SHOWN),
+        CellPart(
+            facts_of(root / "tables", **more),
+            root / "figures/heuristic-5/index.json",
+            root / "tables",
+            table_names=SHOWN,
+        ),
         CellPart(
             facts_of(root / "tables" / "all", setting="all", **more),
-            root / "figures" / "all",
+            root / "figures/all/index.json",
             root / "tables" / "all",
             table_names=("settings", "histograms", "best_schedule", "cross_check", "order_effect"),
         ),
@@ -280,7 +285,7 @@ def test_the_page_is_the_same_when_written_again(folder):
 
 
 def test_a_missing_index_is_named(folder, tmp_path):
-    part = CellPart(facts_of(folder / "tables"), tmp_path, folder / "tables", SHOWN)
+    part = CellPart(facts_of(folder / "tables"), tmp_path / "index.json", folder / "tables", SHOWN)
     study = StudyFacts("t", {}, {}, folder / "prompts.csv")
     with pytest.raises(TableError, match=r"index\.json cannot be read"):
         write_page(tmp_path / "report.html", study, [part])
@@ -300,9 +305,11 @@ def test_pairs_side_by_side_are_the_last_chapter_with_figure_tables_and_a_claim(
     plan = figures_of_pairs(SPECS.values(), "sampled")
     draw_many(plan, figures, tables_folder=tables, facts=facts, index=figures / "index.json")
     cells = [
-        CellPart(facts_of(folder / "tables"), folder / "figures" / "heuristic-5", folder / "tables", SHOWN)
+        CellPart(
+            facts_of(folder / "tables"), folder / "figures/heuristic-5/index.json", folder / "tables", SHOWN
+        )
     ]
-    cells.append(CellPart(facts, figures, tables, PAIRS_TABLES))
+    cells.append(CellPart(facts, figures / "index.json", tables, PAIRS_TABLES))
     study = StudyFacts("t", {}, {}, folder / "prompts.csv")
     write_page(beside / "report.html", study, cells)
     page = Page((beside / "report.html").read_text(encoding="utf-8"))

@@ -50,3 +50,6 @@ def test_the_original_study_runs_to_its_figures_on_honest(tmp_path: Path) -> Non
         )
         assert list(acceptance["n_prompts"]) == [3] * 10
         assert set(acceptance["pilot"]) == {3}
+    # Two settings of each pair have few figures, which become the whole set.
+    sandbox.write_config(**config, figures={"whole_set": "all"})
+    assert sandbox.dry_run().job_counts() == {"draw_figures": 4, "write_report": 1}

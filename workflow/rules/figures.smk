@@ -54,7 +54,7 @@ use rule draw_figures as draw_few_figures with:
         tables=[f"<results>/tables/{{pair}}/{{decoding}}/{{setting}}/{name}" for name in few_tables()],
         code=sources("src/specgap/figures/*.py", "src/specgap/figures/*.mplstyle"),
     output:
-        index="<results>/figures/{pair}/{decoding}/{setting}/index.json",
+        index="<results>/figures/{pair}/{decoding}/{setting}/index-few.json",
         figures=update(figure_files(cells_with_figures("sampled", whole=False))),
     wildcard_constraints:
         setting=setting_of(cells_with_figures("sampled", whole=False)),
@@ -65,7 +65,7 @@ use rule draw_figures as draw_few_figures with:
 
 use rule draw_few_figures as draw_few_figures_greedy with:
     output:
-        index="<results>/figures/{pair}/{decoding}/{setting}/index.json",
+        index="<results>/figures/{pair}/{decoding}/{setting}/index-few.json",
         figures=update(figure_files(cells_with_figures("greedy", whole=False))),
     wildcard_constraints:
         setting=setting_of(cells_with_figures("greedy", whole=False)),
@@ -142,7 +142,10 @@ rule draw_figure:
 
 rule figures:
     input:
-        [f"<results>/figures/{cell.folder}/index.json" for cell in drawn_cells(STUDY)],
+        [
+            f"<results>/figures/{cell.folder}/{figure_plan.index_name(STUDY, cell)}"
+            for cell in drawn_cells(STUDY)
+        ],
         [f"<results>/study/figures/{cell.decoding}/index.json" for cell in compared_cells(STUDY)],
 
 

@@ -13,7 +13,7 @@ from specgap.figures.facts import (
     counted_over_settings,
     timed_setting,
 )
-from specgap.figures.plan import figures_of, named
+from specgap.figures.plan import figures_of, index_name, named
 from specgap.figures.spec import Spec
 from specgap.gather import so_far
 from specgap.layout import ALL_PAIRS, ALL_SETTINGS, Cell, compared_pairs, kind_folder
@@ -75,14 +75,14 @@ def _so_far(study: Study, cell: Cell, prompts: PromptSet) -> str:
 
 
 def draw_cell(study: Study, cell: Cell, prompts: PromptSet, specs: Iterable[Spec]) -> Outcome:
-    """Draw those of a cell's figures that have changed, and its `index.json`."""
+    """Draw those of a cell's figures that have changed, and write their index."""
     folder = kind_folder(Path(study.results), "figures", cell)
     return draw_many(
         figures_of(specs, study, cell, prompts.groups_of(prompts.groupings[0])),
         folder,
         tables_folder=kind_folder(Path(study.results), "tables", cell),
         facts=cell_facts(study, cell, prompts),
-        index=folder / "index.json",
+        index=folder / index_name(study, cell),
     )
 
 

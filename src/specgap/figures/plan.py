@@ -118,6 +118,15 @@ def has_whole_set(study: Study, cell: Cell) -> bool:
     return cell.setting in (ALL_SETTINGS, *whole)
 
 
+def index_name(study: Study, cell: Cell) -> str:
+    """Return the name of the file that lists a cell's figures: one of its own where they are few.
+
+    Snakemake compares nothing of a job that has an output it never made, but runs one whose index is missing:
+    where few figures become the whole set, it is.
+    """
+    return "index.json" if has_whole_set(study, cell) else "index-few.json"
+
+
 def named(plan: Plan, stem: str) -> tuple[Spec, str | None]:
     """Return the figure that has this file name (without ending); a `ConfigError` lists those there are."""
     if stem not in plan:

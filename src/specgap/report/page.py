@@ -48,13 +48,13 @@ class StudyFacts:
 
 @dataclass(frozen=True)
 class CellPart:
-    """One cell of the page: facts, the folder of its figures (with `index.json`), that of its tables.
+    """One cell of the page: facts, the index of its figures, which lie beside it, the folder of its tables.
 
     `table_names` are the tables that such a cell has: one of a setting, or that over all settings.
     """
 
     facts: CellFacts
-    figures: Path
+    index: Path
     tables: Path
     table_names: Sequence[str]
 
@@ -163,8 +163,9 @@ def _chapters(cells: Sequence[CellPart], home: Path) -> Iterator[_Chapter]:
 def _section(cell: CellPart, home: Path, *, is_open: bool) -> _Section:
     facts = cell.facts
     anchor = f"{facts.pair}--{facts.decoding}--{facts.setting}"
-    figures = [_figure(entry, cell, anchor, home) for entry in _index(cell.figures / "index.json")]
-    of_group = [entry["group"] is not None for entry in _index(cell.figures / "index.json")]
+    entries = _index(cell.index)
+    figures = [_figure(entry, cell.index.parent, anchor, home) for entry in entries]
+    of_group = [entry["group"] is not None for entry in entries]
     over_settings = facts.setting == _SETTINGS
     return _Section(
         anchor,
@@ -196,14 +197,14 @@ def _index(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _figure(entry: Mapping[str, Any], cell: CellPart, anchor: str, home: Path) -> _Figure:
+def _figure(entry: Mapping[str, Any], folder: Path, anchor: str, home: Path) -> _Figure:
     return _Figure(
         f"{anchor}--{entry['stem']}",
         one_line(entry["title"]),
         one_line(entry["caption"]),
         one_line(entry["alt"]),
-        picture(cell.figures / entry["png"]),
-        _link(cell.figures / entry["pdf"], home),
+        picture(folder / entry["png"]),
+        _link(folder / entry["pdf"], home),
     )
 
 

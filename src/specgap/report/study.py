@@ -5,6 +5,7 @@ from pathlib import Path
 
 from specgap.config import Study
 from specgap.figures.cells import cell_facts
+from specgap.figures.plan import index_name
 from specgap.files import write_text
 from specgap.layout import compared_cells, drawn_cells, kind_folder
 from specgap.prompts import PromptSet
@@ -82,7 +83,7 @@ def _cells(study: Study, prompts: PromptSet) -> list[CellPart]:
     return [
         CellPart(
             facts=cell_facts(study, cell, prompts),
-            figures=kind_folder(results, "figures", cell),
+            index=kind_folder(results, "figures", cell) / index_name(study, cell),
             tables=kind_folder(results, "tables", cell),
             table_names=tables_of(study, cell),
         )
