@@ -27,7 +27,7 @@ APART := simulation or faults or conda or cluster
 # Modules go to whichever process is free, the longest first (tests/conftest.py).
 SHARED := -n $(CORES) --dist loadfile --no-loadscope-reorder
 
-.PHONY: set-up figures bundle demonstration test test-landing test-all test-times test-conda test-faults test-statistics test-cluster reliability soak fuzz audit quick check format \
+.PHONY: set-up figures bundle demonstration test test-landing test-all test-times test-conda test-faults test-statistics test-cluster reliability soak fuzz mutations audit quick check format \
 	schema docs bench-aggregate bench-trace bench-dag bench-inference lock clean
 
 figures: .venv/.rust_agg ## the whole figure set of the embedded study, and results/report.html; FROM=bundle.zip: of a bundle
@@ -77,6 +77,10 @@ soak: .venv/.rust_agg ## small studies in a loop, killed at random; SOAK_MINUTES
 
 fuzz: .venv/.rust_agg ## readers of untrusted files, for FUZZ_MINUTES=10
 	python -m tests.fuzz.run $(FUZZ_MINUTES)
+
+mutations: .venv/.rust_agg ## planted faults, and which tests catch them: tests/mutations.md; hours; MUTATIONS="--only before"
+	@$(UV) sync --frozen --all-extras --group mutations --inexact --quiet
+	python -m tests.mutations $(MUTATIONS)
 
 audit: .venv/.ready ## known holes in what specgap is built on, where their databases can be had
 	@bash scripts/audit.sh

@@ -19,7 +19,7 @@ from tests.mutations.trees import Tree
 
 _START = 60.0  # seconds that a run of tests may take beside three times what they took without a fault
 _NOT_THERE = 4  # pytest's code where a test that was asked for does not exist
-_COMPILING = 900.0  # seconds
+_COMPILING = 3600.0  # seconds
 _AT_FIRST = 15  # tests
 
 
@@ -41,7 +41,7 @@ class Limits:
 
     seconds: float = 120.0  # of tests in this process, as measured without a fault; the longest are left out
     chain: int = 0  # how many files of tests/workflow survivors meet
-    cargo: float = 600.0
+    cargo: float = 1800.0
 
 
 @dataclass(frozen=True)

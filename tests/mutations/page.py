@@ -103,7 +103,7 @@ def _survivors(rows: Sequence[Row], notes: Mapping[str, str]) -> str:
     for row in missed:
         marks = [_mark(row, name) for name in columns]
         note = _cell(notes.get(row.fault.key, ""))
-        lines.append(_line([row.fault.key[:6], _cell(row.fault.what), _where(row), *marks, note]))
+        lines.append(_line([row.fault.key, _cell(row.fault.what), _where(row), *marks, note]))
     return "## Faults that a tier lets through\n\n" + "\n".join(lines) + "\n"
 
 
@@ -112,7 +112,7 @@ def _all(rows: Sequence[Row]) -> str:
     lines = [_line(heads), _line(["---"] * len(heads))]
     for row in rows:
         marks = [_mark(row, tier.name) for tier in _COLUMNS]
-        lines.append(_line([row.fault.key[:6], _cell(row.fault.what), _where(row), *marks, _test(row.by)]))
+        lines.append(_line([row.fault.key, _cell(row.fault.what), _where(row), *marks, _test(row.by)]))
     return "## All\n\n" + "\n".join(lines) + "\n"
 
 

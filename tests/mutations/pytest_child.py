@@ -48,7 +48,7 @@ _LIBRARIES = (
 )
 
 #: Wall time of a run as a multiple of the CPU time that it may take.
-_PATIENCE = 6.0
+_PATIENCE = 30.0
 _INTERNAL = 3  # pytest's code of its own errors
 
 

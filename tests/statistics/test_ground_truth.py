@@ -14,13 +14,14 @@ import pytest
 from tests.support.bands import BAND
 from tests.support.markov_distances import count_distances, position_distances, rate_distances
 from tests.support.markov_runs import SURER, Run, warped
+from tests.support.thinned import thinned
 
 pytestmark = pytest.mark.slow
 
 Traced = Callable[[str], Run]
 SETTINGS = ("constant 1", "constant 3", "constant 8", "heuristic 5", "threshold", "warped")
 
-every_setting = pytest.mark.parametrize("name", SETTINGS)
+every_setting = pytest.mark.parametrize("name", thinned(SETTINGS, of=2))
 
 
 # Counts, rates, positions ---------------------------------------------------------------------------

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from tests.support.bands import BAND, chi_square_p, distance
 from tests.support.markov_runs import TARGET, Run, warped
+from tests.support.thinned import thinned
 
 pytestmark = pytest.mark.slow
 
 Traced = Callable[[str], Run]
 every_setting = pytest.mark.parametrize(
-    "name", ["constant 1", "constant 3", "constant 8", "heuristic 5", "threshold", "warped"]
+    "name", thinned(["constant 1", "constant 3", "constant 8", "heuristic 5", "threshold", "warped"], of=2)
 )
 
 

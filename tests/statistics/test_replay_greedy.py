@@ -90,7 +90,7 @@ def compared(found: Rows, pair: ReadyPair, setting: Setting, length: int, folder
     return comparison
 
 
-@pytest.mark.parametrize(("setting", "name"), thinned(SETTINGS, PAIRS))
+@pytest.mark.parametrize(("setting", "name"), thinned(SETTINGS, PAIRS, of=5))
 def test_rows_are_those_of_assisted_generation(
     collected: Paths, name: str, setting: str, tmp_path: Path
 ) -> None:

@@ -191,7 +191,7 @@ def _apart(row: dict[str, object], known: dict[str, object]) -> float:
     return gap
 
 
-@pytest.mark.parametrize("mode", ["greedy", "sampled"])
+@pytest.mark.parametrize("mode", [pytest.param("greedy", marks=pytest.mark.landing), "sampled"])
 def test_records_know_no_batch_no_shards_and_no_shard_that_was_made_again(
     pair: Pair, mode: str, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ from tests.support.markov_replay import LAWS, SETTINGS
 from tests.support.pair_families import FAMILIES, PROMPTS, family
 from tests.support.real_rounds import MarkovRun, Rows, markov_run, rounds_of
 from tests.support.replaying import NEAR, assert_same_rows
+from tests.support.thinned import thinned
 from tests.support.tracing import Reference, record
 
 pytestmark = pytest.mark.slow
@@ -130,8 +131,7 @@ def test_there_is_a_round_of_every_kind_to_compare(greedy: RowsOf, name: str) ->
 # What rows say --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("decoding", SAMPLED)
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(("name", "decoding"), thinned(FAMILIES, SAMPLED))
 def test_probabilities_are_the_models_own(name: str, decoding: str) -> None:
     pair, how = family(name), SAMPLED[decoding]
     traces, rounds = rounds_of(pair, how, HEURISTIC, PROMPTS)
@@ -173,8 +173,7 @@ def test_samples_prompts_and_seeds_have_numbers_of_their_own() -> None:
 # No row knows its batch -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["greedy", "sampled"])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(("name", "mode"), thinned(FAMILIES, ["greedy", "sampled"]))
 def test_rows_are_equal_for_every_size_of_the_batch(name: str, mode: Any) -> None:
     pair, how = family(name), Decoding(mode=mode, max_new_tokens=24)
     for chosen in (CONSTANT, HEURISTIC):

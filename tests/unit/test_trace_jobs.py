@@ -14,6 +14,7 @@ from specgap.models import load
 from specgap.settings import Pair
 from specgap.trace import rebuild
 from specgap.trace.assisted import Assisted
+from tests.support.thinned import thinned
 from tests.support.tiny_models import random_pair
 from tests.support.tracing import TEXTS, Traced, prompts, tiny_study, trace_cell
 
@@ -117,8 +118,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", [PLAIN, CARRYING])
-@pytest.mark.parametrize("n_prompts", [1, 4, 9])
+@pytest.mark.parametrize(("n_prompts", "setting"), thinned([1, 4, 9], [PLAIN, CARRYING]))
 def test_an_interrupted_trace_ends_byte_equal_to_an_undisturbed_one(
     setting: str,
     n_prompts: int,
@@ -159,9 +159,10 @@ def flip_a_bit(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", [PLAIN, CARRYING])
-@pytest.mark.parametrize("damage", [truncate, flip_a_bit, Path.unlink])
-@pytest.mark.parametrize("kind", ["traces", "rounds"])
+@pytest.mark.parametrize(
+    ("kind", "damage", "setting"),
+    thinned(["traces", "rounds"], [truncate, flip_a_bit, Path.unlink], [PLAIN, CARRYING]),
+)
 def test_a_damaged_shard_is_replaced_and_ends_byte_equal(
     setting: str,
     damage: Callable[[Path], None],

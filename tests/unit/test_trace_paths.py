@@ -18,6 +18,7 @@ from tests.support.bands import chi_square_p
 from tests.support.markov_runs import DRAFT, TARGET
 from tests.support.pair_families import FAMILIES, PROMPTS, family
 from tests.support.replaying import NEAR, assert_same_rows, collect_paths, differences, whole_columns
+from tests.support.thinned import thinned
 from tests.support.tracing import Reference
 
 pytestmark = pytest.mark.slow
@@ -93,8 +94,7 @@ def test_texts_are_grouped_by_length_and_no_group_is_too_large() -> None:
     assert list(grouped(lengths, at_once=4, equal=False)) == [[1, 3, 4, 2], [0, 5]]
 
 
-@pytest.mark.parametrize("decoding", DECODINGS)
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(("name", "decoding"), thinned(FAMILIES, DECODINGS))
 def test_rows_know_no_batch_and_no_order(name: str, decoding: str) -> None:
     pair, how = family(name), DECODINGS[decoding]
     whole = collect_paths(pair, how, PROMPTS, at_once=64)
@@ -109,8 +109,7 @@ def test_rows_know_no_batch_and_no_order(name: str, decoding: str) -> None:
         assert columns[column][order].tolist() == whole[column].to_pylist(), column
 
 
-@pytest.mark.parametrize("decoding", DECODINGS)
-@pytest.mark.parametrize("name", ["markov", "llama", "gpt2"])
+@pytest.mark.parametrize(("name", "decoding"), thinned(["markov", "llama", "gpt2"], DECODINGS))
 def test_on_one_thread_all_bits_are_those_of_any_batch(name: str, decoding: str) -> None:
     found = [
         collect_paths(family(name), DECODINGS[decoding], PROMPTS, at_once=at_once) for at_once in (1, 5, 64)

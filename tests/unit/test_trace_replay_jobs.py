@@ -284,7 +284,15 @@ def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[type, int], None]:
     return arrange
 
 
-@pytest.mark.parametrize(("collector", "n_shards"), [(Paths, 1), (Paths, 4), (Tails, 0), (Tails, 3)])
+@pytest.mark.parametrize(
+    ("collector", "n_shards"),
+    [
+        (Paths, 1),
+        pytest.param(Paths, 4, marks=pytest.mark.landing),
+        pytest.param(Tails, 0, marks=pytest.mark.landing),
+        (Tails, 3),
+    ],
+)
 def test_an_interrupted_job_ends_byte_equal_to_an_undisturbed_one(
     collector: type,
     n_shards: int,

@@ -29,6 +29,7 @@ from tests.support.replaying import (
     differences,
     whole_columns,
 )
+from tests.support.thinned import thinned
 from tests.support.tracing import Reference, record
 
 pytestmark = pytest.mark.slow
@@ -111,8 +112,7 @@ def test_texts_of_the_comparison_end_in_their_middle_and_at_the_limit(
 # No tail knows its batch ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(("name", "how"), thinned(FAMILIES, [GREEDY, SAMPLED]))
 def test_rows_know_no_batch(
     name: str, how: Decoding, collected: Callable[[str, Decoding], tuple[pa.Table, pa.Table]]
 ) -> None:
@@ -277,8 +277,7 @@ def test_without_settings_that_are_kept_the_target_is_not_run(monkeypatch: pytes
     assert np.isnan(np.asarray(tails["p"])).all()
 
 
-@pytest.mark.parametrize("at_once", [1, 6, 1000])
-@pytest.mark.parametrize("name", ["llama", "gpt-neo"])
+@pytest.mark.parametrize(("name", "at_once"), thinned(["llama", "gpt-neo"], [1, 6, 1000]))
 def test_a_continuation_is_followed_the_same_in_any_batch(name: str, at_once: int) -> None:
     pair = family(name)
     texts = [[4, 5, 6, 7], [8, 9], list(range(20, 45))]
