@@ -18,6 +18,8 @@ from tests.property.rust_agg_paths import EOS, NAN, PATHS, TAILS, Written, as_ta
 from tests.property.rust_agg_recount import TABLES, Plan, equal_edges, rows_of
 from tests.support import replay_reference as slow
 
+pytestmark = pytest.mark.slow
+
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 #: Prompts 0 and 7 are in groups, 7 in two of them; 99 in none.
 PLAN = Plan(

@@ -23,6 +23,8 @@ from specgap.tables.write_cell import write_cell_tables, write_surer_tables
 from tests.support.records import Record, Trace, prompt_set, row, trace, write_shards
 from tests.support.recount import judged, members, recount_acceptance
 
+pytestmark = pytest.mark.slow
+
 #: A power of two, so that the recount is exact.
 COST_RATIO = 0.25
 VOCABULARY = {token: f"token {token}" for token in range(10)}

@@ -16,6 +16,8 @@ from specgap.files import xxh3_128
 from specgap.trace.done import RecordedFile
 from tests.support.records import prompt_set, row, trace, write_shards
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = prompt_set(row("they", "female", "male"), row("he", "male", term="man"), row("she", "female"))
 #: Two samples of three prompts, a shard each.
 TRACES = [

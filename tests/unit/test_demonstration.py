@@ -11,6 +11,8 @@ from specgap.demonstration import WORLDS, studies
 from specgap.tables.csv import read_table
 from tests.support.sandbox import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:

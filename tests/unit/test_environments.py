@@ -12,6 +12,8 @@ from packaging.version import Version
 from tests.support.imports import third_party_imports
 from tests.support.sandbox import ROOT
 
+pytestmark = pytest.mark.slow
+
 #: conda-forge's name of a package, where it is not that of the import.
 CONDA = {
     "PIL": "pillow",

@@ -189,6 +189,7 @@ def test_a_format_can_be_named_for_a_file_of_any_ending(tmp_path: Path) -> None:
     assert loaded(tmp_path, csv("a,f"), name="p.txt", prompts={"format": "csv"}).rows[0].text == "a"
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_and_limited(tmp_path: Path) -> None:
     rows = [f"text number {i},g{i % 10},t{i % 997},s{i // 5000}" for i in range(100_000)]
     prompts = loaded(tmp_path, csv(*rows, header="text,group,term,template"), limit=100)

@@ -15,6 +15,8 @@ from tests.support.damage import KINDS, PLAN, Job, Outcome, outcomes, rounds, sh
 from tests.support.size import SIZE
 from tests.support.thrift import Struct
 
+pytestmark = pytest.mark.slow
+
 #: A few of what a fold may be asked for; columns that it does not need are not looked at.
 ASKED = (None, ("p",), ("positions",), ("p", "q", "difference", "joint", "positions", "surer"), ("tokens",))
 SPLIT = dict.fromkeys(("p", "q", "token"), "BYTE_STREAM_SPLIT")

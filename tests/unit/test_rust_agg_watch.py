@@ -36,6 +36,8 @@ INTERRUPTED = """
 import json, os, signal, sys, threading, time
 import pyarrow as pa, rust_agg
 
+pytestmark = pytest.mark.slow
+
 prompt, zero = pa.array([1], pa.uint64()), pa.array([0], pa.uint32())
 groups = rust_agg.Groups(pa.table({{"prompt": prompt, "group": zero, "unit": zero}}), ["a"], ["x"])
 grids = rust_agg.Grids([0, 1], [-1, 1], [0, 1])

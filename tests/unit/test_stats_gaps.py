@@ -67,6 +67,7 @@ def slowly(layout: Layout, sums: Sums) -> tuple[Floats, Floats, Floats]:
     return np.array(contrasts), np.array(ses), np.array(freedoms)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", [SMALL, PLURALS, World(term_sd=0.3)])
 def test_contrasts_and_errors_equal_those_of_an_explicit_design(of: World) -> None:
     layout, sums = world(of)
@@ -224,6 +225,7 @@ def test_pairs_that_share_no_stratum_are_left_out_and_the_others_tested() -> Non
     assert (found.p_adjusted[~found.comparable] == 1).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=5),

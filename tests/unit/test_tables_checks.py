@@ -16,6 +16,8 @@ from specgap.tables.speed import measured_speed_up
 from tests.support.records import prompt_set, row
 from tests.support.synthetic_settings import Fates, prompts_of, setting_of
 
+pytestmark = pytest.mark.slow
+
 
 def both(prompts: PromptSet) -> dict:
     return {name: groups_in(prompts, name) for name in ("category", OVERALL)}

@@ -19,6 +19,8 @@ from specgap.tables.pairs import FEW_UNITS, NO_OTHER_PROMPTS, NOTHING_JUDGED, Co
 from specgap.tables.write_pairs import write_pairs_tables
 from tests.support.records import prompt_set, row
 
+pytestmark = pytest.mark.slow
+
 #: Two groups, of three terms and of two, with a prompt each.
 PROMPTS = prompt_set(
     *(row(f"f{number}", "f", term=f"f{number}", template=None) for number in range(3)),

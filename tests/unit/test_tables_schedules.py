@@ -22,6 +22,8 @@ from specgap.tables.schedule_state import schedule_state
 from tests.support.records import prompt_set, row
 from tests.support.synthetic_settings import DENSE, Fates, prompts_of, setting_of
 
+pytestmark = pytest.mark.slow
+
 TWO = prompt_set(row("she", "female"), row("her", "female"), row("he", "male"), row("him", "male"))
 SHE, HER, HE, HIM = TWO.distinct
 

@@ -8,7 +8,11 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.support.thinned import thinned
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 #: How large a test is, and whether it has a target of its own.
