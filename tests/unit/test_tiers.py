@@ -6,10 +6,12 @@ import shlex
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from tests.support.last_run import with_run
 from tests.support.thinned import thinned
 
 pytestmark = pytest.mark.slow
@@ -92,3 +94,11 @@ def test_a_part_of_the_combinations_has_every_value() -> None:
     assert {first for first, _ in tried} == set("abcd")
     assert {second for _, second in tried} == set(range(5))
     assert len(every) == 20 > 2 * len(tried)
+
+
+def test_the_last_run_of_test_all_takes_the_place_of_the_one_before() -> None:
+    page = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    once = with_run(page, " 9.0 min  test\n4 passed, 0 failed\n", date(2026, 1, 2), "abc1234")
+    assert "2026-01-02, commit abc1234:" in once
+    assert with_run(once, "5 passed, 0 failed", date(2026, 1, 3), "def5678").count("passed, 0 failed") == 1
+    assert once.split("<!-- last run")[0] == page.split("<!-- last run")[0]
