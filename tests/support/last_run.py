@@ -1,6 +1,6 @@
 """`docs/reliability.md` says when `make test-all` last ran whole, on which commit, and what came of it.
 
-`.ci/all` gives the minutes of its parts and its totals to `python -m tests.support.last_run` when it is green.
+`.ci/all` gives minutes and totals to `python -m tests.support.last_run` when all parts are green.
 """
 
 import subprocess
