@@ -227,6 +227,19 @@ def test_the_table_puts_the_higher_group_first_and_spells_the_support() -> None:
     assert (found["n_units_a"], found["n_units_b"]) == (4, 4)
 
 
+def test_the_support_says_how_many_of_the_prompts_lie_in_it() -> None:
+    groups = study()
+    counts, measures = measured(groups)
+    # Six of twenty-four prompts are longer than any of the other group.
+    measures |= {prompt: (30, -3.0) for prompt in groups[0].prompts[:6]}
+    [found] = adjusted_differences(groups, entries(groups, counts), measures, mode="sampled").to_dict(
+        "records"
+    )
+    assert found["support"].startswith("length 3–9 tokens, ")
+    assert found["support"].endswith("; 75 % of prompts")
+    assert "points on these prompts" in found["note"]
+
+
 def test_the_table_has_words_where_nothing_was_judged_or_measured() -> None:
     groups = study()
     counts, measures = measured(groups)
