@@ -231,7 +231,7 @@ def test_the_support_says_how_many_of_the_prompts_lie_in_it() -> None:
     groups = study()
     counts, measures = measured(groups)
     # Six of twenty-four prompts are longer than any of the other group.
-    measures |= {prompt: (30, -3.0) for prompt in groups[0].prompts[:6]}
+    measures |= dict.fromkeys(groups[0].prompts[:6], (30, -3.0))
     [found] = adjusted_differences(groups, entries(groups, counts), measures, mode="sampled").to_dict(
         "records"
     )
