@@ -72,6 +72,10 @@ class Study:
         shutil.copytree(self.sandbox.folder, folder, symlinks=True)
         return Study(Sandbox(folder), self.steps)
 
+    def one_of_each_script(self) -> list[str]:
+        """Return a step for each script, the last that calls it."""
+        return [*{name.split()[0]: name for name in self.steps}.values()]
+
     def order(self, step: str, **more: object) -> Order:
         return Order(self.steps[step].command, str(self.sandbox.folder), **more)  # type: ignore[arg-type]
 

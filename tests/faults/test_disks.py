@@ -64,6 +64,11 @@ def disk(study: Study, tmp_path: Path) -> Iterator[Disk]:
         made.unmount()
 
 
+def writing(study: Study) -> list[str]:
+    """Return the steps that are tried: all, or at small size one of each script."""
+    return [*study.steps] if SIZE.every_step else study.one_of_each_script()
+
+
 def refused(
     study: Study, wanted: dict[str, str], step: str, server: Server, count: Count, *, why: str
 ) -> bool:
@@ -94,7 +99,7 @@ def test_a_full_disk_gives_one_sentence_and_what_was_finished_is_kept(
 ) -> None:
     wanted = undisturbed.digests()
     with counted("disk-full") as count:
-        for step in study.steps:
+        for step in writing(study):
             study.undo(step)
             before, pages = count.injected, 0
             disk.has_room_for(pages)
@@ -112,7 +117,7 @@ def test_a_read_only_folder_gives_one_sentence(
 ) -> None:
     wanted, why = undisturbed.digests(), "Read-only file system"
     with counted("read-only") as count:
-        for step in study.steps:
+        for step in writing(study):
             study.undo(step)
             disk.is_read_only(True)
             assert refused(study, wanted, step, server, count, why=why), f"{step} wrote to a read-only folder"

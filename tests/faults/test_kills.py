@@ -111,9 +111,7 @@ def test_every_step_killed_before_its_changes_ends_byte_equal(
     if begins in GOES_ON:
         steps = [name for name in study.steps if name.startswith(begins)]
     else:
-        # One of each script shows how it goes.
-        anew = [name for name in study.steps if not name.startswith(GOES_ON)]
-        steps = [*{name.split()[0]: name for name in anew}.values()]
+        steps = [name for name in study.one_of_each_script() if not name.startswith(GOES_ON)]
     assert steps
     with counted("kill-change") as count:
         for step in steps:

@@ -18,8 +18,10 @@ class Size:
     #: SIGKILLs at random moments of each of four steps, and SIGTERMs.
     kills: int
     terminations: int
-    #: A step is killed before its first change and then each so manieth. Odd: a file is opened, then renamed.
+    #: A step is killed before its first change, then so many further on. Odd: a file is opened, then renamed.
     change_stride: int
+    #: Whether disks are full under every step, or under one of each script.
+    every_step: bool
     #: By how much a disk that is too small grows from one run to the next.
     disk_growth: float
     #: In bytes: by how much memory that is too small grows.
@@ -43,7 +45,8 @@ SIZES = {
     "small": Size(
         kills=10,
         terminations=3,
-        change_stride=5,
+        change_stride=9,
+        every_step=False,
         disk_growth=4,
         memory_growth=4 * _MIB,
         forwards=(1, 8),
@@ -58,6 +61,7 @@ SIZES = {
         kills=50,
         terminations=10,
         change_stride=1,
+        every_step=True,
         disk_growth=1.5,
         memory_growth=_MIB // 4,
         forwards=(1, 2, 3, 5, 8, 13, 21),
