@@ -14,6 +14,8 @@ from specgap.files import sha256
 from tests.support.drawing import SPECS, cell, facts_of
 from tests.support.synthetic_tables import HONEST_LIKE
 
+pytestmark = pytest.mark.slow
+
 GROUPS = {"one": (3, 4), "other one": (3, 4)}
 CHOSEN = ("forest", "group_differences")
 
@@ -115,7 +117,6 @@ from specgap.figures.draw import draw_many
 from specgap.figures.plan import figures_of_cell, figures_of_pairs, figures_of_settings
 from tests.support.drawing import SPECS, facts_of, pairs_facts
 
-pytestmark = pytest.mark.slow
 tables, folder = Path(sys.argv[1]), Path(sys.argv[2])
 for setting, source in (("heuristic-5", tables), ("all", tables / "all")):
     plan = figures_of_settings if setting == "all" else lambda *of: figures_of_cell(of[0], ["female"], of[1])

@@ -15,6 +15,8 @@ import pytest
 
 from tests.property.rust_agg_recount import Plan, as_traces, random_traces, rounds_table, traces_table
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(
     probability=[0, 0.5, 1],
     difference=[-1, 0, 1],
@@ -35,8 +37,6 @@ def long() -> pa.Table:
 INTERRUPTED = """
 import json, os, signal, sys, threading, time
 import pyarrow as pa, rust_agg
-
-pytestmark = pytest.mark.slow
 
 prompt, zero = pa.array([1], pa.uint64()), pa.array([0], pa.uint32())
 groups = rust_agg.Groups(pa.table({{"prompt": prompt, "group": zero, "unit": zero}}), ["a"], ["x"])
