@@ -47,7 +47,7 @@ def rendered(drawn: Figure) -> Figure:
 
 DRAWN = [
     drawn
-    for drawn in thinned(CASES, ONE_OF_A_KIND)
+    for drawn in thinned(CASES, ONE_OF_A_KIND, of=4)
     if CASES[drawn.values[0]].get("mode", "sampled") in SPECS[drawn.values[1]].modes
 ]
 

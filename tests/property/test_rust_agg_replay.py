@@ -253,7 +253,7 @@ def many(seed: int, *, n_prompts: int, longest: int) -> Written:
     return made
 
 
-@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("threads", [*(pytest.param(n, marks=pytest.mark.landing) for n in (1, 2)), 4])
 def test_many_paths_in_many_shards_give_the_same_bytes(tmp_path: Path, threads: int) -> None:
     made = many(3, n_prompts=150, longest=200)
     setting = slow.Replay("heuristic", 5, order=tuple(range(149, -1, -1)))

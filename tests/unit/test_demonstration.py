@@ -11,7 +11,7 @@ from specgap.demonstration import WORLDS, studies
 from specgap.tables.csv import read_table
 from tests.support.sandbox import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.landing
 
 
 @pytest.fixture(scope="module")
