@@ -6,6 +6,8 @@ from typing import Any
 import html5lib
 import pytest
 
+from specgap.config import parse
+from specgap.errors import ConfigError
 from specgap.names import file_name
 from tests.support.sandbox import Sandbox, make_sandbox
 from tests.support.tiny_models import gpt2_shaped_pair
@@ -120,18 +122,36 @@ def test_hostile_texts_are_words_of_the_report(hostile: Sandbox) -> None:
         assert shown in words
 
 
-@pytest.mark.parametrize("kind", NAMED)
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_that_would_stand_in_a_path_is_refused(
-    kind: str, name: str, hostile: Sandbox, tmp_path: Path
-) -> None:
-    from specgap.config import parse
-    from specgap.errors import ConfigError
-
+def study_named(kind: str, name: str) -> dict[str, Any]:
+    """Return a study with a hostile name where names stand in paths."""
     if kind == "setting" and name == "-rf":
         name = "--rf"
     study = {key: value for key, value in STUDY.items() if key != "figures"}
     if kind == "setting":
         study["decodings"] = {"sampled": {"max_new_tokens": 10}}
+    return study | NAMED[kind](name)
+
+
+@pytest.mark.parametrize("kind", NAMED)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_that_would_stand_in_a_path_is_refused(kind: str, name: str) -> None:
     with pytest.raises(ConfigError, match="wanted letters, digits"):
-        parse(study | NAMED[kind](name), source="study.yaml")
+        parse(study_named(kind, name), source="study.yaml")
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return make_sandbox(tmp_path_factory.mktemp("untouched") / "study")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", NAMED)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_snakemake_refuses_it_in_one_sentence_and_runs_nothing(
+    untouched: Sandbox, kind: str, name: str
+) -> None:
+    untouched.write_config(**study_named(kind, name))
+    run = untouched.dry_run()
+    assert run.code == 2, run.output
+    assert len([line for line in run.output.splitlines() if line.startswith("specgap: ")]) == 1
+    assert not list(untouched.folder.parent.rglob("ran"))
