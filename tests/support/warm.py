@@ -1,7 +1,7 @@
 """Commands of tiny studies without their start: processes that have imported libraries, and fork for each.
 
-Of the seconds that a dry run or a tiny job takes, nine of ten are imports. Where `warm()` has been called, a
-command of a sandbox is still what its user or its rule types; its Python hands the command over when it
+Of the seconds that a dry run or a tiny job takes, nine of ten are imports. In `warm()` a command
+of a sandbox is still what its user or its rule types; its Python hands the command over when it
 starts (`warm_start/sitecustomize.py`). The servers know nothing of specgap, which each child imports from
 its own sandbox. A command whose variables or network differ from the server's, in what libraries see when
 they are imported, starts as ever.
@@ -24,8 +24,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,9 @@ KINDS = {
 }
 
 
-def warm() -> None:
-    """Let commands of sandboxes start warm from here on, until the test run ends."""
+@contextmanager
+def warm() -> Iterator[None]:
+    """Let commands of sandboxes that are run in this block start warm; the servers stay for the next block."""
     owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     # A short path: sockets have no long names.
     folder = Path(tempfile.gettempdir()) / f"specgap-warm-{owner}"
@@ -104,6 +105,10 @@ def warm() -> None:
             if not (folder / f"{kind}.json").exists():
                 _start(kind, folder, owner)
     os.environ["SPECGAP_WARM"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["SPECGAP_WARM"]
 
 
 def _start(kind: str, folder: Path, owner: int) -> None:

@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,9 @@ def write_prompts(path: Path, rows: list[tuple[str, str, str, str]]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm_starts() -> None:
-    warm()
+def warm_starts() -> Iterator[None]:
+    with warm():
+        yield
 
 
 @pytest.fixture(scope="session")
