@@ -1,8 +1,8 @@
 """Commands of tiny studies without their start: processes that have imported libraries, and fork for each.
 
-Of the seconds that a dry run or a tiny job takes, nine of ten are imports. In `warm()` a command
-of a sandbox is still what its user or its rule types; its Python hands the command over when it
-starts (`warm_start/sitecustomize.py`). The servers know nothing of specgap, which each child imports from
+Of the seconds that a dry run or a tiny job takes, nine of ten are imports. In `warm()` a command of a sandbox
+is still what its user or its rule types; its Python hands the command over when it starts
+(`warm_start/sitecustomize.py`). The servers know nothing of specgap, which each child imports from
 its own sandbox. A command whose variables or network differ from the server's, in what libraries see when
 they are imported, starts as ever.
 
@@ -94,7 +94,7 @@ KINDS = {
 
 @contextmanager
 def warm() -> Iterator[None]:
-    """Let commands of sandboxes that are run in this block start warm; the servers stay for the next block."""
+    """Let commands of sandboxes that are run in this block start warm; servers stay for the next one."""
     owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     # A short path: sockets have no long names.
     folder = Path(tempfile.gettempdir()) / f"specgap-warm-{owner}"
