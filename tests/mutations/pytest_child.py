@@ -3,8 +3,6 @@
 Of a run of a few tests nine seconds of ten are imports. A child sees the tests and the package of its tree.
 """
 
-import gc
-import importlib
 import json
 import math
 import os
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.mutations.trees import Tree
+from tests.support.forking import import_for_children
 
 _LIBRARIES = (
     *(
@@ -91,11 +90,7 @@ class _Watch:
 
 def import_libraries() -> None:
     """Import what most tests need, once for all children."""
-    for name in _LIBRARIES:
-        with suppress(ImportError):
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+    import_for_children(_LIBRARIES)
 
 
 def collect(tree: Tree, arguments: Sequence[str]) -> list[str]:
